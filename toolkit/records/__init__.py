@@ -1,0 +1,23 @@
+"""What a record is: the canonical schema, the shapes it arrives in, and the texts it is judged by."""
+
+from toolkit.records.canonical import Draft, SchemaError, canonical, decode_payload
+from toolkit.records.evidence import EVIDENCE, evidence
+from toolkit.records.rendering import compared_text, every_text
+from toolkit.records.schema import CANONICAL, REGIMES, SOURCE_TYPES
+from toolkit.records.shapes import MAP_FIELDS, recognise
+
+__all__ = [
+    "CANONICAL",
+    "EVIDENCE",
+    "MAP_FIELDS",
+    "REGIMES",
+    "SOURCE_TYPES",
+    "Draft",
+    "SchemaError",
+    "canonical",
+    "compared_text",
+    "decode_payload",
+    "every_text",
+    "evidence",
+    "recognise",
+]

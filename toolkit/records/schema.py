@@ -27,8 +27,6 @@ QUALITY = pa.struct(
         ("chars", pa.int32()),
         ("words", pa.int32()),
         ("alpha_share", pa.float32()),
-        ("distinct_word_share", pa.float32()),
-        ("score", pa.float32()),
     ]
 )
 ORIGIN = pa.struct(

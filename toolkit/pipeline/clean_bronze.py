@@ -1,0 +1,128 @@
+"""Bronze without what was forgotten: parts are filtered in place, their books moved, nothing re-read.
+
+What a filtered part holds is, byte for byte, what ingest would write from the raw file with the
+same tombstones, so a later run finds it finished.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from toolkit.ingest import Forgotten, payload_of
+from toolkit.pipeline.spec import Spec
+from toolkit.pipeline.stage_ingest import write_bronze
+from toolkit.pipeline.tombstones import Tombstones
+from toolkit.storage import Group, Ledger, PartManifest, read_json, read_jsonl_zst
+
+Line = tuple[str, str | None, int, bytes]
+
+
+def read_bronze(lake: Path, names: Mapping[str, Sequence[str]]) -> dict[str, list[PartManifest]]:
+    """The manifests of the named parts (``source/part-00000``), by source."""
+    found = {}
+    for source, parts in names.items():
+        paths = [lake / "bronze" / f"{part}.manifest.json" for part in parts]
+        found[source] = [manifest for path in paths if (manifest := PartManifest.read(path)) is not None]
+    return found
+
+
+def bronze_parts(lake: Path, source: str) -> list[str]:
+    """Names of a source's parts, in order."""
+    paths = sorted((lake / "bronze" / source).glob("part-*.manifest.json"))
+    return [f"{source}/{path.name.removesuffix('.manifest.json')}" for path in paths]
+
+
+def bronze_lines(lake: Path, part: str) -> Iterable[Line]:
+    """(record id, licence, payload bytes, line) of a part's bronze lines."""
+    for line in read_jsonl_zst(lake / "bronze" / f"{part}.jsonl.zst"):
+        head, payload = payload_of(line)
+        facts = msgspec.json.decode(head)
+        yield facts["record_id"], facts["license"], len(payload), line + b"\n"
+
+
+def quarantined_lines(lake: Path, part: str, license: str | None) -> Iterable[Line]:
+    """The same of what ingest quarantined; a line that is not a record has its source's licence."""
+    path = lake / "quarantine" / "ingest" / f"{part}.jsonl"
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        entry = json.loads(line)
+        yield entry["sha256"], license, entry["origin"]["length"], line
+
+
+def apply_tombstones(lake: Path, spec: Spec) -> None:
+    """Carry out a request to forget that is not carried out yet."""
+    dead = Tombstones.read(lake)
+    if dead.applied:
+        return
+    for layer in (
+        "bronze",
+        "silver",
+        *(f"{a}/{b}" for a in ("quarantine", "evidence") for b in _stages(lake, a)),
+    ):
+        for source in dead.sources:
+            shutil.rmtree(lake / layer / source, ignore_errors=True)
+    for source in spec.source:
+        if source.id not in dead.sources:
+            for part in bronze_parts(lake, source.id):
+                _filter(lake, part, source.license, dead.forgotten())
+    Tombstones(dead.sources, dead.licenses, dead.ids).write(lake)
+
+
+def _stages(lake: Path, layer: str) -> list[str]:
+    return [path.name for path in (lake / layer).glob("*") if path.is_dir()]
+
+
+def _filter(lake: Path, part: str, license: str | None, forgotten: Forgotten) -> None:
+    manifest = PartManifest.read(lake / "bronze" / f"{part}.manifest.json")
+    assert manifest is not None
+    kept, gone = _split(bronze_lines(lake, part), forgotten)
+    aside, gone_aside = _split(quarantined_lines(lake, part, license), forgotten)
+    if not gone and not gone_aside:
+        return
+    ledger = _moved(manifest.ledgers[0], kept, [*gone, *gone_aside], aside)
+    bronze, quarantine = (b"".join(line[3] for line in lines) for lines in (kept, aside))
+    write_bronze(lake, part, manifest.key, bronze, quarantine, ledger, manifest.facts)
+
+
+def _split(lines: Iterable[Line], forgotten: Forgotten) -> tuple[list[Line], list[Line]]:
+    kept: list[Line] = []
+    gone: list[Line] = []
+    for line in lines:
+        (gone if forgotten.covers(line[0], line[1]) else kept).append(line)
+    return kept, gone
+
+
+def _moved(ledger: Ledger, kept: list[Line], gone: list[Line], aside: list[Line]) -> Ledger:
+    quarantined: dict[str, list[Line]] = {}
+    for line in aside:
+        quarantined.setdefault(json.loads(line[3])["reason"], []).append(line)
+    removed = dict(ledger.removed)
+    removed["forgotten"] = removed.get("forgotten", Group()) + _group(gone)
+    groups = {reason: _group(lines) for reason, lines in quarantined.items()}
+    return Ledger(
+        "ingest", "bytes", ledger.records_in, _group(kept), groups, removed, ledger.overhead
+    ).check()
+
+
+def _group(lines: list[Line]) -> Group:
+    return Group.of([line[0] for line in lines], [line[2] for line in lines])
+
+
+def listing_without(manifest: Mapping[str, Any], sources: Iterable[str]) -> list[Any]:
+    """The root manifest's sources, less some."""
+    return [source for source in manifest["sources"] if source["id"] not in set(sources)]
+
+
+def read_root(lake: Path) -> dict[str, Any]:
+    """The root manifest; ToolkitError when the lake is unfinished."""
+    from toolkit.errors import RequestError
+
+    if not (lake / "MANIFEST.json").exists():
+        what = "is unfinished: run its spec again" if (lake / "spec.toml").exists() else "is not a lake"
+        raise RequestError(f"{lake} {what} (no MANIFEST.json).")
+    return read_json(lake / "MANIFEST.json")

@@ -1,0 +1,65 @@
+"""The texts of the evaluation sets, read once and handed to every job as one small table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from toolkit.errors import RequestError
+from toolkit.ingest import blocks, codec_of
+from toolkit.pipeline.plan import Plan
+from toolkit.pipeline.spec import EvalSet, Spec
+
+SCHEMA = pa.schema(
+    [("set", pa.string()), ("item", pa.int64()), ("field", pa.string()), ("text", pa.large_string())]
+)
+
+
+def read_eval_items(spec: Spec, plan: Plan) -> pa.Table:
+    """One row a text: its set, its item (line of the set's files, from 0), its field.
+
+    Without ``fields`` every text of an item counts, at any depth. Raises RequestError for a line
+    that is no JSON object, or an item without a named field: a set that cannot be read whole
+    would let its items leak.
+    """
+    rows = [row for item in spec.decontaminate.set for row in _set_rows(item, plan)]
+    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+    return pa.Table.from_arrays(
+        [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA
+    )
+
+
+def _set_rows(item: EvalSet, plan: Plan) -> Iterator[tuple[str, int, str, str]]:
+    number = 0
+    for name, path, _ in plan.eval_files[item.id]:
+        data = b"".join(blocks(path, codec_of(path)))
+        for line_number, line in enumerate(data.split(b"\n"), start=1):
+            if line.strip():
+                for field, text in _texts(line, item.fields, f"{name}:{line_number}"):
+                    yield item.id, number, field, text
+                number += 1
+
+
+def _texts(line: bytes, fields: Sequence[str], place: str) -> Iterator[tuple[str, str]]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise RequestError(f"evaluation set, {place}: not JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise RequestError(f"evaluation set, {place}: not an object.")
+    for name in fields or value:
+        if name not in value:
+            raise RequestError(f"evaluation set, {place}: no field {name!r}; it has {', '.join(value)}.")
+        yield from ((name, text) for text in _strings(value[name]))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.encode("utf-8", "replace").decode()
+    elif isinstance(value, Mapping):
+        yield from (text for item in value.values() for text in _strings(item))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _strings(item))

@@ -1,0 +1,78 @@
+"""A job: a pure function from files to files that is skipped when its manifest says it is done.
+
+A job carries everything it needs as plain data, so it runs in this process, in another, or
+on another machine that sees the same folder. Its key is the hash of its inputs, settings and
+code: the same key and whole files mean there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit.storage import PartManifest, digest_json, sha256_bytes
+
+WORK = ".work"
+
+_ROOMS = Path(__file__).resolve().parent.parent
+
+
+class Job(Protocol):
+    """What the runner needs of a job."""
+
+    def done(self) -> list[PartManifest] | None:
+        """The manifests of this job if all its parts are finished, else None."""
+
+    def run(self) -> list[PartManifest]:
+        """Do the work, write files and then manifests, and return the manifests."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job reports: its manifests, wall seconds, and its process's peak memory in bytes."""
+
+    manifests: Sequence[PartManifest]
+    seconds: float
+    peak_bytes: int
+
+
+def execute(job: Job) -> Outcome:
+    """Run one job and measure it; called in the process that works."""
+    started = time.perf_counter()
+    manifests = job.run()
+    return Outcome(manifests, time.perf_counter() - started, peak_memory())
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def job_key(stage: str, rooms: Sequence[str], **inputs: Any) -> str:
+    """The key of a job of ``stage`` that runs the code of ``rooms`` on ``inputs`` (JSON data)."""
+    return digest_json([stage, {room: code_digest(room) for room in sorted(rooms)}, inputs])
+
+
+@functools.cache
+def code_digest(room: str) -> str:
+    """Hash of a room's source files: a change of code makes what it wrote stale."""
+    files = sorted((_ROOMS / room).glob("*.py"))
+    return sha256_bytes(b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files))
+
+
+def finished(lake: Path, path: Path, key: str) -> list[PartManifest] | None:
+    """The one manifest at ``path`` if it is fresh, as a job's ``done`` answers."""
+    manifest = PartManifest.fresh(lake, path, key)
+    return None if manifest is None else [manifest]
+
+
+def manifest_beside(path: Path) -> Path:
+    """Where the manifest of the part at ``path`` stands."""
+    return path.with_name(f"{path.name.split('.')[0]}.manifest.json")

@@ -1,0 +1,123 @@
+"""The last step of a run: the root manifest, and nothing in the lake that it does not name.
+
+Two files say how the run went rather than what the lake holds, so they alone may differ between
+two runs of one spec: ``timings.json`` and ``report.html``. The root manifest is written after
+everything it names; a lake without one is unfinished.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from toolkit.pipeline.build import Built, stage_manifests
+from toolkit.pipeline.jobs import WORK, code_digest
+from toolkit.pipeline.plan import LAYERS
+from toolkit.pipeline.spec import Spec, as_data
+from toolkit.pipeline.tombstones import NAME as TOMBSTONES
+from toolkit.pipeline.tombstones import Tombstones
+from toolkit.storage import Output, digest_json, read_json, write_json
+
+MANIFEST = "MANIFEST.json"
+TIMINGS = "timings.json"
+REPORT = "report.html"
+_ROOMS = ("records", "kernels", "dedup", "quality", "ingest", "packing", "storage", "pipeline")
+_LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
+
+
+def run_key(
+    spec: Spec, listing: Sequence[Mapping[str, Any]], evaluation: Any, tokenizer: str | None, dead: Tombstones
+) -> str:
+    """The identity of a whole run: its spec, inputs, tombstones, code and libraries."""
+    code = {room: code_digest(room) for room in _ROOMS}
+    inputs = [listing, evaluation, tokenizer, dead.to_dict()]
+    return digest_json([as_data(spec) | {"lake": spec.lake.logical_date}, inputs, code, _versions()])
+
+
+def published(lake: Path, key: str) -> dict[str, Any] | None:
+    """The root manifest if the lake is finished under ``key`` and its files are there, else None."""
+    if not (lake / MANIFEST).exists():
+        return None
+    manifest = read_json(lake / MANIFEST)
+    if manifest.get("key") != key:
+        return None
+    for file in manifest["files"]:
+        try:
+            if (lake / file["path"]).stat().st_size != file["size"]:
+                return None
+        except OSError:
+            return None
+    return manifest
+
+
+def publish(
+    spec: Spec,
+    key: str,
+    built: Built,
+    listing: Sequence[Mapping[str, Any]],
+    evaluation: Mapping[str, Any],
+    tokenizer_sha256: str | None,
+    timings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write the root manifest and sweep out what it does not name; return it."""
+    lake = spec.lake_path
+    outputs = {output.path: output for output in built.outputs}
+    for path in (*stage_manifests(lake), lake / TOMBSTONES):
+        if path.exists() and (path.name == TOMBSTONES or _names_listed(path, outputs)):
+            outputs[path.relative_to(lake).as_posix()] = Output.of(lake, path, 0)
+    _sweep(lake, set(outputs))
+    manifest = {
+        "format": 1,
+        "key": key,
+        "logical_date": spec.lake.logical_date,
+        "spec_sha256": spec_digest(spec),
+        "versions": _versions(),
+        "sources": list(listing),
+        "evaluation": dict(evaluation),
+        "tokenizer_given_sha256": tokenizer_sha256,
+        "ledgers": [ledger.to_dict() for ledger in built.ledgers],
+        **built.facts,
+        "files": [vars(outputs[path]) for path in sorted(outputs)],
+    }
+    write_json(lake / TIMINGS, timings)
+    write_json(lake / MANIFEST, manifest)
+    return manifest
+
+
+def spec_digest(spec: Spec) -> str:
+    """The hash of a spec without the folder it stands in."""
+    return digest_json(as_data(spec) | {"lake": spec.lake.logical_date})
+
+
+def unpublish(lake: Path) -> None:
+    """From here to ``publish`` the lake is unfinished."""
+    (lake / MANIFEST).unlink(missing_ok=True)
+
+
+def drop_work(lake: Path) -> None:
+    """Remove the work folder."""
+    shutil.rmtree(lake / WORK, ignore_errors=True)
+
+
+def _names_listed(path: Path, outputs: Mapping[str, Output]) -> bool:
+    return all(output["path"] in outputs for output in read_json(path)["outputs"])
+
+
+def _sweep(lake: Path, listed: set[str]) -> None:
+    for layer in LAYERS:
+        for path in sorted((lake / layer).rglob("*"), reverse=True):
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+            elif path.is_file() and path.relative_to(lake).as_posix() not in listed:
+                path.unlink()
+    for layer in LAYERS:
+        if (lake / layer).is_dir() and not any((lake / layer).rglob("*")):
+            (lake / layer).rmdir()
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

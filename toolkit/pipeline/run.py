@@ -1,0 +1,117 @@
+"""The main job: a spec to a lake.
+
+    plan -> ingest -> refine -> bands -> verify -> silver -> tokenizer -> tokens -> gold -> publish
+
+Everything that can be refused is refused before the lake is touched. From then on the lake is
+unfinished (it has no root manifest) until the last step, and the same command goes on from
+whatever parts are finished.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.kernels import pick
+from toolkit.pipeline.build import Bronze, build, check_rejects
+from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
+from toolkit.pipeline.eval_items import read_eval_items
+from toolkit.pipeline.plan import Plan, make_plan
+from toolkit.pipeline.progress import Progress, Silent
+from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
+from toolkit.pipeline.report import report
+from toolkit.pipeline.result import Run
+from toolkit.pipeline.runner import Runner
+from toolkit.pipeline.spec import Spec
+from toolkit.pipeline.spec_reader import load_spec
+from toolkit.pipeline.spec_writer import to_toml
+from toolkit.pipeline.stage_ingest import ingest_jobs
+from toolkit.pipeline.stage_refine import EVAL_ITEMS
+from toolkit.pipeline.tombstones import Tombstones
+from toolkit.pipeline.workers import Workers
+from toolkit.storage import clean_leftovers, locked, write_atomic, write_parquet
+
+
+def run(
+    spec: str | Path | Spec,
+    workers: int | None = None,
+    device: str | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Build the lake that ``spec`` describes; skip whatever is already done.
+
+    ``workers`` processes (default: the cores), or a Dask ``cluster`` (``local:N`` or an address).
+    Raises RequestError for a wrong request, GateError when a gate or the books fail, and leaves
+    the lake as it was or resumable.
+    """
+    started = time.perf_counter()
+    spec = spec if isinstance(spec, Spec) else load_spec(Path(spec))
+    pick(device)
+    with Workers(workers, cluster) as pool:
+        lake = spec.lake_path
+        dead = Tombstones.read(lake)
+        plan = make_plan(spec, frozenset(dead.sources))
+        spec = _dated(spec)
+        make_folder(lake)
+        with locked(lake):
+            return _run_locked(spec, plan, dead, Runner(pool, progress or Silent()), started)
+
+
+def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, started: float) -> Run:
+    lake, listing = spec.lake_path, plan.listing()
+    clean_leftovers(lake)
+    key = run_key(spec, listing, plan.eval_sha256(), plan.tokenizer_sha256, dead)
+    manifest = published(lake, key) if dead.applied else None
+    if manifest is None:
+        unpublish(lake)
+        write_atomic(lake / "spec.toml", to_toml(spec).encode())
+        apply_tombstones(lake, spec)
+        bronze = _ingest(spec, plan, Tombstones.read(lake), runner)
+        if spec.decontaminate.set:
+            write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
+        built = build(spec, bronze, plan.tokenizer_sha256, runner)
+        runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
+        dead = Tombstones.read(lake)
+        key = run_key(spec, listing, plan.eval_sha256(), plan.tokenizer_sha256, dead)
+        manifest = publish(
+            spec, key, built, listing, plan.eval_sha256(), plan.tokenizer_sha256, runner.timings
+        )
+        report(lake)
+    elif not (lake / REPORT).exists():
+        report(lake)
+    drop_work(lake)
+    return Run(lake, manifest, time.perf_counter() - started, bool(runner.timings))
+
+
+def _ingest(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> Bronze:
+    assert spec.lake.logical_date is not None
+    jobs = ingest_jobs(spec, plan, spec.lake.logical_date, dead)
+    runner.stage("ingest", jobs)
+    names: dict[str, list[str]] = {item.source.id: [] for item in plan.sources}
+    for job in jobs:
+        names[job.door.source_id] += [job.part(number) for number in range(len(job.spans))]
+    manifests = read_bronze(spec.lake_path, names)
+    check_rejects(spec, plan.listing(), manifests)
+    return Bronze(plan.listing(), manifests)
+
+
+def _dated(spec: Spec) -> Spec:
+    """The spec with its date: its own, else the one its lake remembers, else today's."""
+    remembered = spec.lake_path / "spec.toml"
+    date = spec.lake.logical_date
+    if date is None and remembered.exists():
+        date = load_spec(remembered).lake.logical_date
+    return replace(spec, lake=replace(spec.lake, logical_date=date or datetime.date.today().isoformat()))
+
+
+def make_folder(lake: Path) -> None:
+    """Create the lake's folder; ToolkitError says why it cannot be."""
+    from toolkit.storage.atomic import storage_error
+
+    try:
+        lake.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, lake) from error

@@ -1,0 +1,127 @@
+"""The spec: one TOML file that says what goes in, what is done to it, and where it goes.
+
+Every table is a frozen dataclass below, and its fields are the allowed keys, so the spec,
+its defaults and its checks cannot drift apart. Paths are relative to the spec's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """``[lake]``: where the lake is and the date its records carry."""
+
+    path: str = "lake"
+    logical_date: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """``[[source]]``: one origin of records."""
+
+    id: str
+    type: str
+    path: str
+    license: str | None = None
+    consent: bool | None = None
+    regime: str = "auto"
+    rank: int = 100
+    map: Mapping[str, Any] = field(default_factory=dict)
+    pii: str | None = None
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """``[ingest]``: how raw files are cut and what is too much."""
+
+    shard_bytes: int = 8 << 20
+    max_line_bytes: int = 16 << 20
+    max_reject_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``[quality]``: hard gates; a record that fails one is removed with evidence."""
+
+    min_chars: int = 1
+    min_words: int = 0
+    min_alpha_share: float = 0.0
+    deny_licenses: Sequence[str] = ()
+    deny_generators: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """``[[decontaminate.set]]``: an evaluation set that training data must not contain."""
+
+    id: str
+    path: str
+    fields: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Decontaminate:
+    """``[decontaminate]``: n-gram spans shared with evaluation sets."""
+
+    ngram: int = 13
+    short_min: int = 5
+    set: Sequence[EvalSet] = ()
+
+
+@dataclass(frozen=True)
+class Dedup:
+    """``[dedup]``: how alike is too alike."""
+
+    threshold: float = 0.8
+    shingle: str = "word:5"
+    recall: float = 0.995
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Packing:
+    """``[packing]``: the tokenizer and the context it is packed to."""
+
+    context: int = 2048
+    tokenizer: str | None = None
+    vocab_size: int = 8192
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole spec; ``base`` is the folder its paths are relative to."""
+
+    base: Path
+    lake: LakeTable = field(default_factory=LakeTable)
+    source: Sequence[Source] = ()
+    ingest: Ingest = field(default_factory=Ingest)
+    quality: Quality = field(default_factory=Quality)
+    decontaminate: Decontaminate = field(default_factory=Decontaminate)
+    dedup: Dedup = field(default_factory=Dedup)
+    packing: Packing = field(default_factory=Packing)
+
+    @property
+    def lake_path(self) -> Path:
+        """The lake's folder."""
+        return (self.base / self.lake.path).resolve()
+
+
+def resolved(spec: Spec, logical_date: str) -> Spec:
+    """The spec with its date fixed."""
+    return replace(spec, lake=replace(spec.lake, logical_date=logical_date))
+
+
+def as_data(value: Any) -> Any:
+    """A spec table as plain data, for hashing and for JSON; ``base`` is left out."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {
+            item.name: as_data(getattr(value, item.name)) for item in fields(value) if item.name != "base"
+        }
+    if isinstance(value, Mapping):
+        return {key: as_data(item) for key, item in value.items()}
+    return [as_data(item) for item in value] if isinstance(value, tuple | list) else value

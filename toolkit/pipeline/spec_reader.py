@@ -1,0 +1,172 @@
+"""Reading a spec: every wrong key, type or value is named with its line and the nearest valid one."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import RequestError
+from toolkit.pipeline.spec import Spec
+from toolkit.pipeline.toml_lines import key_lines
+from toolkit.records import MAP_FIELDS, REGIMES, SOURCE_TYPES
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def load_spec(path: Path) -> Spec:
+    """Read and check a spec; RequestError says which key on which line, and the nearest valid key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except IsADirectoryError:
+        raise RequestError(f"{path} is a folder; expected a spec in TOML.") from None
+    except OSError as error:
+        raise RequestError(f"cannot read the spec {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+    return parse_spec(text, path.resolve().parent, str(path))
+
+
+def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
+    """Check the TOML ``text``; ``name`` is what error messages call it."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{name}: not valid TOML: {error}") from error
+    reader = _Reader(name, key_lines(text))
+    if isinstance(lake := data.get("lake"), dict) and isinstance(lake.get("base"), str):
+        base = Path(lake.pop("base"))
+    spec = reader.table(Spec, {"base": base, **data}, "")
+    reader.check(spec)
+    return spec
+
+
+class _Reader:
+    def __init__(self, name: str, lines: Mapping[str, int]) -> None:
+        self.name = name
+        self.lines = lines
+
+    def fail(self, where: str, problem: str) -> typing.NoReturn:
+        place, line = where, None
+        while line is None and place:
+            line = self.lines.get(place)
+            place = place.rpartition(".")[0]
+        at = f"{self.name}:{line}" if line else self.name
+        raise RequestError(f"{at}: {where or 'the spec'}: {problem}")
+
+    def table(self, kind: type, data: Any, where: str) -> Any:
+        if not isinstance(data, Mapping):
+            self.fail(where, f"expected a table, found {data!r}")
+        known = {item.name: item for item in fields(kind)}
+        hints = typing.get_type_hints(kind)
+        for key in data:
+            if key not in known:
+                self.unknown(key, [name for name in known if name != "base"], where)
+        for item in known.values():
+            required = item.default is MISSING and item.default_factory is MISSING
+            if required and item.name not in data:
+                self.fail(where, f"the key {item.name!r} is missing")
+        dotted = {key: f"{where}.{key}" if where else key for key in data}
+        return kind(**{key: self.value(hints[key], data[key], dotted[key]) for key in data})
+
+    def unknown(self, key: str, known: Sequence[str], where: str) -> typing.NoReturn:
+        near = difflib.get_close_matches(key, known, 1, 0.0)
+        self.fail(
+            f"{where}.{key}" if where else key,
+            f"unknown key; the nearest valid key is {near[0]!r} (valid: {', '.join(known)})",
+        )
+
+    def value(self, hint: Any, value: Any, where: str) -> Any:
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if origin is types.UnionType:
+            return self.value(arguments[0], value, where)
+        if hasattr(hint, "__dataclass_fields__"):
+            return self.table(hint, value, where)
+        if origin is Sequence:
+            if not isinstance(value, list):
+                self.fail(where, f"expected a list, found {value!r}")
+            return tuple(self.value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        if origin is Mapping:
+            return self.map(value, where)
+        if hint is str and isinstance(value, datetime.date):
+            return value.isoformat()
+        if hint is float and type(value) is int:
+            return float(value)
+        if hint is not Path and type(value) is not hint:
+            names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+            self.fail(where, f"expected {names[hint]}, found {value!r}")
+        return value
+
+    def map(self, value: Any, where: str) -> dict[str, tuple[str, ...]]:
+        if not isinstance(value, dict):
+            self.fail(where, f"expected a table of field names, found {value!r}")
+        for key in value:
+            if key not in MAP_FIELDS:
+                self.unknown(key, MAP_FIELDS, where)
+        named = {key: (item,) if isinstance(item, str) else item for key, item in value.items()}
+        for key, item in named.items():
+            if not item or not all(isinstance(name, str) for name in item):
+                self.fail(f"{where}.{key}", "expected a field name, or a list of alternative field names")
+        return {key: tuple(item) for key, item in named.items()}
+
+    def check(self, spec: Spec) -> None:
+        if not spec.source:
+            self.fail("", "no [[source]]: name at least one")
+        self.unique([source.id for source in spec.source], "source")
+        self.unique([item.id for item in spec.decontaminate.set], "decontaminate.set")
+        for i, source in enumerate(spec.source):
+            self.one_of(source.type, SOURCE_TYPES, f"source[{i}].type")
+            self.one_of(source.regime, (*REGIMES, "auto"), f"source[{i}].regime")
+            if source.pii is not None:
+                self.one_of(source.pii, ("known", "suspected"), f"source[{i}].pii")
+        self.date(spec.lake.logical_date)
+        for where, low, high in _RANGES:
+            table, key = where.split(".")
+            found = getattr(getattr(spec, table), key)
+            if not low <= found <= high:
+                self.fail(where, f"expected {low} to {high}, found {found}")
+        if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", spec.dedup.shingle):
+            self.fail("dedup.shingle", f"expected word:N or byte:N, found {spec.dedup.shingle!r}")
+
+    def unique(self, ids: Sequence[str], where: str) -> None:
+        for i, name in enumerate(ids):
+            if not _ID.fullmatch(name):
+                allowed = "letters, digits, '.', '_' and '-' can, a letter or digit first"
+                self.fail(f"{where}[{i}].id", f"{name!r} cannot name a folder; {allowed}")
+            if name in ids[:i]:
+                self.fail(f"{where}[{i}].id", f"{name!r} is used twice")
+
+    def one_of(self, value: str, valid: Sequence[str], where: str) -> None:
+        if value not in valid:
+            near = difflib.get_close_matches(value, valid, 1, 0.0)[0]
+            self.fail(where, f"{value!r} is not one of {', '.join(valid)}; the nearest is {near!r}")
+
+    def date(self, value: str | None) -> None:
+        try:
+            datetime.date.fromisoformat(value or "2000-01-01")
+        except ValueError:
+            self.fail("lake.logical_date", f"expected YYYY-MM-DD, found {value!r}")
+
+
+_RANGES: list[tuple[str, float, float]] = [
+    ("ingest.shard_bytes", 1 << 10, 1 << 30),
+    ("ingest.max_line_bytes", 1 << 10, 1 << 30),
+    ("ingest.max_reject_share", 0.0, 1.0),
+    ("quality.min_chars", 0, 1 << 30),
+    ("quality.min_words", 0, 1 << 30),
+    ("quality.min_alpha_share", 0.0, 1.0),
+    ("decontaminate.ngram", 2, 100),
+    ("decontaminate.short_min", 1, 100),
+    ("dedup.threshold", 0.3, 1.0),
+    ("dedup.recall", 0.5, 0.9999),
+    ("dedup.seed", 0, 2**63 - 1),
+    ("packing.context", 16, 1 << 24),
+    ("packing.vocab_size", 300, 1 << 20),
+]

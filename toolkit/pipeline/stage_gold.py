@@ -1,0 +1,141 @@
+"""Encoded records to gold, one table a regime: packs for sft, pairs for preference, prompts for rl.
+
+Packs are fitted over the whole regime from lengths alone; each gold part is then a range of
+packs (or of rows), gathered from the mapped token files by one job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit import packing
+from toolkit.pipeline.corpus import save_array
+from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.stage_tokens import TokenJob
+from toolkit.records import REGIMES
+from toolkit.storage import Output, PartManifest, digest_json, read_ipc, read_parquet, write_parquet
+
+TOKENS_A_PART = 1 << 22
+ROWS_A_PART = 1 << 13
+_ROOMS = ["packing", "storage", "pipeline"]
+
+
+@dataclass(frozen=True)
+class GoldJob:
+    """Rows ``start`` to ``stop`` of a regime's gold table."""
+
+    lake: Path
+    regime: str
+    number: int
+    start: int
+    stop: int
+    parts: tuple[str, ...]
+    content: str
+    tokenizer_sha256: str
+    context: int
+
+    @property
+    def output(self) -> Path:
+        """The gold part."""
+        return self.lake / "gold" / self.regime / f"part-{self.number:05d}.parquet"
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.lake, manifest_beside(self.output), self._key())
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        folder = self.lake / WORK / "gold"
+        starts = np.load(folder / f"{self.regime}.starts.npy", mmap_mode="r")[self.start : self.stop + 1]
+        places = np.load(folder / f"{self.regime}.places.npy", mmap_mode="r")[starts[0] : starts[-1]]
+        table = self._table(np.asarray(places), np.asarray(starts))
+        pinned = packing.load(self.lake / "tokenizer.json")
+        write_parquet(self.output, packing.with_metadata(table, pinned, self.context, PACKING[self.regime]))
+        outputs = [Output.of(self.lake, self.output, len(table))]
+        facts = {"tokens_hash": str(packing.tokens_hash(table)), "documents": len(places)}
+        manifest = PartManifest(f"gold {self.regime} {self.number}", self._key(), outputs, facts=facts)
+        manifest.write(manifest_beside(self.output))
+        return [manifest]
+
+    def _table(self, places: np.ndarray, starts: np.ndarray) -> pa.Table:
+        used, table_of = np.unique(places[:, 0], return_inverse=True)
+        tables = [read_ipc(self.lake / WORK / "tokens" / f"{self.parts[i]}.arrow") for i in used]
+        if self.regime == "sft":
+            return packing.pack_table(tables, table_of, places[:, 1], starts)
+        pieces = []
+        for number, encoded in enumerate(tables):
+            rows = encoded.take(pa.array(places[table_of == number, 1]))
+            if self.regime == "preference":
+                pieces.append(packing.preference_table(rows))
+            else:
+                silver = self.lake / "silver" / f"{self.parts[used[number]]}.parquet"
+                pieces.append(packing.rl_table(read_parquet(silver), rows))
+        return pa.concat_tables(pieces)
+
+    def _key(self) -> str:
+        inputs = {"content": self.content, "rows": [self.start, self.stop]}
+        return job_key(
+            f"gold {self.regime}", _ROOMS, **inputs, tokenizer=self.tokenizer_sha256, context=self.context
+        )
+
+
+PACKING = {
+    "sft": {"method": "best-fit decreasing", "over": "all documents of the regime"},
+    "preference": {"method": "one pair a row"},
+    "rl": {"method": "one prompt a row"},
+}
+
+
+def gold_jobs(lake: Path, jobs: Sequence[TokenJob], manifests: Sequence[PartManifest]) -> list[GoldJob]:
+    """Fit the packs and cut each regime's gold into jobs; regimes without a record give none."""
+    made: list[GoldJob] = []
+    for regime in REGIMES:
+        places, lengths = _records(jobs, regime)
+        if not len(places):
+            continue
+        order, starts, size = _rows(regime, lengths, jobs[0].context)
+        folder = lake / WORK / "gold"
+        save_array(folder / f"{regime}.places.npy", places[order])
+        save_array(folder / f"{regime}.starts.npy", starts)
+        content = digest_json([manifest.facts[regime] for manifest in manifests])
+        rows = len(starts) - 1
+        for number, start in enumerate(range(0, rows, size)):
+            made.append(
+                GoldJob(
+                    lake,
+                    regime,
+                    number,
+                    start,
+                    min(rows, start + size),
+                    tuple(job.part for job in jobs),
+                    content,
+                    jobs[0].tokenizer_sha256,
+                    jobs[0].context,
+                )
+            )
+    return made
+
+
+def _rows(regime: str, lengths: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """(order of the documents, where each gold row starts in it, gold rows a part)."""
+    if regime == "sft":
+        order, starts = packing.pack_order(packing.best_fit_decreasing(lengths, context))
+        return order, starts, max(1, TOKENS_A_PART // context)
+    return np.arange(len(lengths)), np.arange(len(lengths) + 1), ROWS_A_PART
+
+
+def _records(jobs: Sequence[TokenJob], regime: str) -> tuple[np.ndarray, np.ndarray]:
+    """(part, row) of the regime's encoded records, int64 (n, 2), and their lengths in tokens."""
+    places, lengths = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
+    for number, job in enumerate(jobs):
+        encoded = read_ipc(job.output).select(["regime", "tokens"])
+        rows = np.flatnonzero(pc.equal(encoded["regime"], regime).to_numpy().astype(bool))
+        places.append(np.stack([np.full(len(rows), number), rows], axis=1))
+        lengths.append(encoded["tokens"].to_numpy()[rows])
+    return np.concatenate(places), np.concatenate(lengths)

@@ -1,0 +1,222 @@
+"""One bronze part to clean rows and their sketches: canonical form, gates, decontamination.
+
+Three stages, one pass: each keeps books of its own, and what it removes is evidence of its
+own. The rows that remain wait in the work folder for dedup, which alone needs to see them all.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit import dedup
+from toolkit.pipeline.canonicalise import canonicalise
+from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.spec import Decontaminate, Dedup, Quality, as_data
+from toolkit.quality import gate, measure
+from toolkit.records import REGIMES, evidence
+from toolkit.storage import (
+    Group,
+    Ledger,
+    Output,
+    PartManifest,
+    read_jsonl_zst,
+    read_parquet,
+    write_atomic,
+    write_ipc,
+    write_parquet,
+    writing,
+)
+
+EVAL_ITEMS = "eval_items.parquet"
+SKETCH = pa.schema(
+    [
+        ("exact_high", pa.uint64()),
+        ("exact_low", pa.uint64()),
+        ("order_id", pa.uint64()),
+        ("rank", pa.int32()),
+        ("length", pa.int64()),
+        ("regime", pa.int8()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RefineJob:
+    """A bronze part and the settings it is refined with."""
+
+    lake: Path
+    part: str
+    bronze_sha256: str
+    regime: str
+    mapping: Mapping[str, Sequence[str]]
+    quality: Quality
+    decontaminate: Decontaminate
+    dedup: Dedup
+    eval_items: str
+
+    @property
+    def refined(self) -> Path:
+        """Clean rows, with the compared text normalised as column ``normal``."""
+        return self.lake / WORK / "refined" / f"{self.part}.arrow"
+
+    @property
+    def keys(self) -> Path:
+        """Band keys, uint64 (bands, rows), so that one band's keys lie together."""
+        return self.lake / WORK / "refined" / f"{self.part}.keys.npy"
+
+    @property
+    def sketch(self) -> Path:
+        """What dedup must know of each row, schema SKETCH."""
+        return self.lake / WORK / "refined" / f"{self.part}.sketch.arrow"
+
+    @property
+    def key(self) -> str:
+        """See job_key."""
+        return job_key(
+            "refine",
+            ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline"],
+            part=[self.part, self.bronze_sha256],
+            regime=[self.regime, as_data(self.mapping)],
+            settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup)],
+            eval_items=self.eval_items,
+        )
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.lake, manifest_beside(self.refined), self.key)
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        lines = read_jsonl_zst(self.lake / "bronze" / f"{self.part}.jsonl.zst")
+        read = canonicalise(lines, self.regime, self.mapping)
+        outputs = self._lines("quarantine/records", read.quarantine, read.ledger)
+        table, rows, bad, gates = self._gates(read.table, read.compared)
+        outputs += self._proof("quality", bad)
+        clean, leaks, leaked = self._decontaminate(table, read.every.take(pa.array(rows)))
+        outputs += self._proof("decontaminate", leaks)
+        rows = rows[clean]
+        self._sketch(table.take(pa.array(np.flatnonzero(clean))), read.compared.take(pa.array(rows)))
+        outputs += [Output.of(self.lake, path, len(rows)) for path in (self.refined, self.keys, self.sketch)]
+        manifest = PartManifest(
+            f"refine {self.part}", self.key, outputs, [read.ledger.check(), gates, leaked]
+        )
+        manifest.write(manifest_beside(self.refined))
+        return [manifest]
+
+    def _gates(self, table: pa.Table, texts: pa.Array) -> tuple[pa.Table, np.ndarray, pa.Table, Ledger]:
+        table = table.set_column(table.schema.get_field_index("quality"), "quality", measure(texts))
+        settings = self.quality
+        minimum = {
+            "chars": settings.min_chars,
+            "words": settings.min_words,
+            "alpha_share": settings.min_alpha_share,
+        }
+        passed, proof = gate(table, minimum, settings.deny_licenses, settings.deny_generators)
+        rows = np.flatnonzero(passed)
+        kept = table.take(pa.array(rows))
+        return kept, rows, proof, removal_ledger("quality", table, kept, proof)
+
+    def _decontaminate(self, table: pa.Table, texts: pa.Array) -> tuple[np.ndarray, pa.Table, Ledger]:
+        clean = np.ones(len(table), bool)
+        settings = self.decontaminate
+        if settings.set:
+            items = _eval_items(self.lake / EVAL_ITEMS, self.eval_items)
+            index = _eval_index(self.eval_items, settings.ngram, settings.short_min, self.lake)
+            hits = dedup.find(index, texts)
+            clean[hits["row"].to_numpy()] = False
+        gone = np.flatnonzero(~clean)
+        details, words = _describe(hits, items, gone) if len(gone) else ([], [])
+        proof = evidence(
+            table.take(pa.array(gone)),
+            method=["contaminated"] * len(gone),
+            score=words,
+            threshold=[float(settings.ngram)] * len(gone),
+            detail=details,
+        )
+        kept = table.take(pa.array(np.flatnonzero(clean)))
+        return clean, proof, removal_ledger("decontaminate", table, kept, proof)
+
+    def _sketch(self, table: pa.Table, texts: pa.Array) -> None:
+        settings = self.dedup
+        normal = dedup.normalise(texts)
+        bands = dedup.plan_bands(settings.threshold, settings.recall)
+        shingle = dedup.Shingle.parse(settings.shingle)
+        regime = pa.compute.index_in(table["regime"], pa.array(REGIMES)).to_numpy().astype(np.int8)
+        keys = dedup.band_keys(dedup.sketch(normal, shingle, bands.k, settings.seed), bands)
+        keys ^= (regime.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))[:, None]
+        exact = dedup.exact_ids(normal)
+        write_ipc(self.refined, table.append_column("normal", normal.cast(pa.large_string())))
+        with writing(self.keys) as temporary, temporary.open("wb") as file:
+            np.save(file, np.ascontiguousarray(keys.T))
+        columns = [
+            exact[:, 0],
+            exact[:, 1],
+            np.array([int(name[:16], 16) for name in table["id"].to_pylist()], np.uint64),
+            table["source_rank"].to_numpy(),
+            pa.compute.binary_length(normal).to_numpy().astype(np.int64),
+            regime,
+        ]
+        write_ipc(self.sketch, pa.Table.from_arrays([pa.array(c) for c in columns], schema=SKETCH))
+
+    def _proof(self, stage: str, proof: pa.Table) -> list[Output]:
+        path = self.lake / "evidence" / stage / f"{self.part}.parquet"
+        if not len(proof):
+            path.unlink(missing_ok=True)
+            return []
+        write_parquet(path, proof)
+        return [Output.of(self.lake, path, len(proof))]
+
+    def _lines(self, folder: str, lines: bytes, ledger: Ledger) -> list[Output]:
+        path = self.lake / folder / f"{self.part}.jsonl"
+        if not lines:
+            path.unlink(missing_ok=True)
+            return []
+        write_atomic(path, lines)
+        return [Output.of(self.lake, path, sum(group.records for group in ledger.quarantined.values()))]
+
+
+def group_of(table: pa.Table, id_column: str = "id", size_column: str = "token_estimate") -> Group:
+    """The books of the rows of a table."""
+    return Group.of(table[id_column].to_pylist(), table[size_column].to_pylist())
+
+
+def removal_ledger(stage: str, before: pa.Table, after: pa.Table, proof: pa.Table) -> Ledger:
+    """The books, in estimated tokens, of a stage that only removes; checked."""
+    reasons: dict[str, Group] = {}
+    for method in sorted(set(proof["method"].to_pylist())):
+        rows = proof.filter(pa.compute.equal(proof["method"], method))
+        reasons[method] = group_of(rows, "removed_id", "tokens")
+    return Ledger(stage, "tokens", group_of(before), group_of(after), removed=reasons).check()
+
+
+@functools.lru_cache(maxsize=1)
+def _eval_items(path: Path, digest: str) -> pa.Table:
+    return read_parquet(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _eval_index(digest: str, ngram: int, short_min: int, lake: Path) -> dedup.NgramIndex:
+    texts = _eval_items(lake / EVAL_ITEMS, digest)["text"].combine_chunks()
+    return dedup.build_index(texts, ngram, short_min)
+
+
+def _describe(hits: pa.Table, items: pa.Table, rows: np.ndarray) -> tuple[list[str], list[float]]:
+    """For each contaminated row: its hits, longest first, as JSON text, and the longest in words."""
+    by_row: dict[int, list[dict[str, object]]] = {int(row): [] for row in rows}
+    for hit in hits.to_pylist():
+        text = items.slice(hit["item"], 1).to_pylist()[0]
+        found = {"set": text["set"], "item": text["item"], "field": text["field"], "words": hit["words"]}
+        by_row[hit["row"]].append({**found, "coverage": round(hit["coverage"], 4), "span": hit["span"]})
+    ordered = [
+        sorted(found, key=lambda hit: (-hit["words"], hit["set"], hit["item"])) for found in by_row.values()
+    ]
+    return [json.dumps({"hits": found}, ensure_ascii=False) for found in ordered], [
+        float(found[0]["words"]) for found in ordered
+    ]

@@ -1,0 +1,170 @@
+"""Silver text to token ids and loss masks, one job a part, under one pinned tokenizer.
+
+What does not fit the context is not cut: a cut conversation teaches a model to stop in the
+middle of an answer. It is removed with its length as evidence.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit import packing
+from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.spec import Packing, Spec
+from toolkit.records import REGIMES, every_text, evidence
+from toolkit.storage import (
+    Group,
+    Ledger,
+    Output,
+    PartManifest,
+    read_parquet,
+    write_atomic,
+    write_ipc,
+    write_parquet,
+)
+
+TRAINING_BYTES = 12 << 20
+_ROOMS = ["records", "packing", "storage", "pipeline"]
+
+
+@dataclass(frozen=True)
+class TokenizerJob:
+    """The lake's ``tokenizer.json``: the user's, with what it lacked, or one trained on silver."""
+
+    lake: Path
+    given: Path | None
+    given_sha256: str | None
+    vocab_size: int
+    silver: tuple[tuple[str, str], ...]
+
+    @property
+    def output(self) -> Path:
+        """Where the lake keeps it."""
+        return self.lake / "tokenizer.json"
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.lake, manifest_beside(self.output), self._key())
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        data = self.given.read_bytes() if self.given else packing.train(self._texts(), self.vocab_size)
+        pinned = packing.load(self.given or data)
+        write_atomic(self.output, pinned.to_bytes())
+        facts = {
+            "trained_on_silver": self.given is None,
+            "given_sha256": pinned.sha256,
+            "vocab_size": pinned.vocab_size,
+            "control_tokens_added": list(pinned.added),
+            "switched_off": list(pinned.disabled),
+        }
+        outputs = [Output.of(self.lake, self.output, pinned.vocab_size)]
+        manifest = PartManifest("tokenizer", self._key(), outputs, facts=facts)
+        manifest.write(manifest_beside(self.output))
+        return [manifest]
+
+    def _key(self) -> str:
+        source = self.given_sha256 or [self.vocab_size, self.silver]
+        return job_key("tokenizer", ["packing", "records"], source=source)
+
+    def _texts(self) -> Iterator[str]:
+        """Every n-th record of each part, so that about TRAINING_BYTES are read in all."""
+        paths = [self.lake / "silver" / f"{part}.parquet" for part, _ in self.silver]
+        sizes = [pc.sum(read_parquet(p, ["token_estimate"])["token_estimate"]).as_py() or 0 for p in paths]
+        step = max(1, -(-4 * sum(sizes) // TRAINING_BYTES))
+        for path in paths:
+            table = read_parquet(path, ["messages", "prompt", "chosen", "rejected", "answer"])
+            rows = table.take(pa.array(np.arange(0, len(table), step)))
+            yield from map(every_text, rows.to_pylist())
+
+
+@dataclass(frozen=True)
+class TokenJob:
+    """One silver part to ids and masks, and the evidence of what is longer than the context."""
+
+    lake: Path
+    part: str
+    silver_sha256: str
+    tokenizer_sha256: str
+    context: int
+
+    @property
+    def output(self) -> Path:
+        """Encoded rows, schema ``packing.ENCODED``."""
+        return self.lake / WORK / "tokens" / f"{self.part}.arrow"
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.lake, manifest_beside(self.output), self._key())
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        table = read_parquet(self.lake / "silver" / f"{self.part}.parquet")
+        encoded = packing.encode(table, _pinned(self.lake / "tokenizer.json", self.tokenizer_sha256))
+        over, untrained = packing.too_long(encoded, self.context), packing.nothing_trained(encoded)
+        fits = pa.array(np.flatnonzero(~(over | untrained)))
+        proof = self._proof(table, encoded, over, untrained)
+        kept = encoded.take(fits)
+        write_ipc(self.output, kept)
+        outputs = [Output.of(self.lake, self.output, len(kept))]
+        path = self.lake / "evidence" / "packing" / f"{self.part}.parquet"
+        if len(proof):
+            write_parquet(path, proof)
+            outputs.append(Output.of(self.lake, path, len(proof)))
+        else:
+            path.unlink(missing_ok=True)
+        facts = {regime: str(packing.tokens_hash(_only(kept, regime))) for regime in REGIMES}
+        ledger = _books(encoded, kept, proof)
+        manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [ledger], facts)
+        manifest.write(manifest_beside(self.output))
+        return [manifest]
+
+    def _proof(self, table: pa.Table, encoded: pa.Table, over: np.ndarray, untrained: np.ndarray) -> pa.Table:
+        rows = np.flatnonzero(over | untrained)
+        tokens = encoded["tokens"].take(pa.array(rows)).to_pylist()
+        return evidence(
+            table.take(pa.array(rows)),
+            tokens=tokens,
+            method=["filter:over_context" if over[row] else "filter:nothing_trained" for row in rows],
+            score=[float(count) for count in tokens],
+            threshold=[float(self.context)] * len(rows),
+        )
+
+    def _key(self) -> str:
+        inputs = {"part": [self.part, self.silver_sha256], "tokenizer": self.tokenizer_sha256}
+        return job_key("tokens", _ROOMS, **inputs, context=self.context)
+
+
+def tokenizer_job(
+    spec: Spec, tokenizer_sha256: str | None, silver: Sequence[tuple[str, str]]
+) -> TokenizerJob:
+    """The job that puts a tokenizer into the lake; ``silver`` is (part, sha256) of each part."""
+    settings: Packing = spec.packing
+    given = None if settings.tokenizer is None else spec.base / settings.tokenizer
+    trained_on = () if given else tuple(silver)
+    return TokenizerJob(spec.lake_path, given, tokenizer_sha256, settings.vocab_size, trained_on)
+
+
+@functools.lru_cache(maxsize=1)
+def _pinned(path: Path, digest: str) -> packing.Pinned:
+    return packing.load(path)
+
+
+def _only(encoded: pa.Table, regime: str) -> pa.Table:
+    return encoded.filter(pc.equal(encoded["regime"], regime))
+
+
+def _books(before: pa.Table, after: pa.Table, proof: pa.Table) -> Ledger:
+    removed = {}
+    for method in sorted(set(proof["method"].to_pylist())):
+        rows = proof.filter(pc.equal(proof["method"], method))
+        removed[method] = Group.of(rows["removed_id"].to_pylist(), rows["tokens"].to_pylist())
+    groups = [Group.of(t["id"].to_pylist(), t["tokens"].to_pylist()) for t in (before, after)]
+    return Ledger("packing", "tokens", *groups, removed=removed).check()

@@ -1,0 +1,135 @@
+"""Where jobs run: in this process, in a pool of processes, or on a Dask cluster.
+
+Any ``concurrent.futures.Executor`` will do, because jobs are independent and their results
+are taken in the order of the jobs, never in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from toolkit.errors import MissingExtra, RequestError, ToolkitError
+from toolkit.pipeline.jobs import Job, Outcome, execute
+
+_PRELOAD = "toolkit.pipeline.stages"
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A lazily started executor: a run with nothing to do starts none."""
+
+    def __init__(self, count: int | None = None, cluster: str | None = None) -> None:
+        if count is not None and count < 1:
+            raise RequestError(f"--workers must be at least 1, found {count}.")
+        self.count = count or usable_cores()
+        self.cluster = cluster
+        self._executor: Executor | None = None
+        self._close: Callable[[], None] = lambda: None
+
+    def run(self, jobs: Sequence[Job], advance: Callable[[], None]) -> list[Outcome]:
+        """Run the jobs, call ``advance`` as each ends, return outcomes in the order of ``jobs``."""
+        if self.cluster is None and (self.count == 1 or len(jobs) == 1):
+            outcomes = []
+            for job in jobs:
+                outcomes.append(execute(job))
+                advance()
+            return outcomes
+        return self._spread(jobs, advance) if jobs else []
+
+    def _spread(self, jobs: Sequence[Job], advance: Callable[[], None]) -> list[Outcome]:
+        futures: list[Future[Outcome]] = []
+        try:
+            with _importable_main():
+                futures = [self._pool().submit(execute, job) for job in jobs]
+                for future in as_completed(futures):
+                    future.result()
+                    advance()
+        except BrokenProcessPool:
+            raise ToolkitError(
+                "a worker process was killed, most likely for want of memory. Finished parts are kept: "
+                "run the same command again, with fewer --workers if it happens twice."
+            ) from None
+        finally:
+            for future in futures:
+                future.cancel()
+        return [future.result() for future in futures]
+
+    def _pool(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._connect() if self.cluster else self._processes()
+        return self._executor
+
+    def _processes(self) -> Executor:
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload([_PRELOAD])
+        pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_die_with_parent)
+        self._close = lambda: pool.shutdown(wait=True, cancel_futures=True)
+        return pool
+
+    def _connect(self) -> Executor:
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError:
+            raise MissingExtra("--cluster", "distributed") from None
+        assert self.cluster is not None
+        if self.cluster.startswith("local:"):
+            local = LocalCluster(
+                n_workers=int(self.cluster.removeprefix("local:")),
+                threads_per_worker=1,
+                dashboard_address=None,
+            )
+            client = Client(local)
+            self._close = lambda: (client.close(), local.close())
+        else:
+            client = Client(self.cluster)
+            self._close = client.close
+        return client.get_executor(pure=False)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._close()
+        self._close, self._executor = lambda: None, None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+def _die_with_parent() -> None:
+    """Leave as soon as the parent is gone: a killed run must not leave writers behind."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _importable_main() -> Iterator[None]:
+    """Keep new processes from importing the caller's script: jobs need only the toolkit."""
+    main = sys.modules["__main__"]
+    hidden = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    try:
+        vars(main).pop("__file__", None)
+        main.__spec__ = None
+        yield
+    finally:
+        vars(main).update(hidden)
