@@ -1,3 +1,41 @@
-"""The data half of post-training: messy raw dumps in, packed batches out, nothing lost on the way."""
+"""The data half of post-training: messy raw dumps in, packed batches out, nothing lost on the way.
+
+Every verb of the command line is a function here, with the same name and the same defaults:
+
+    import toolkit
+
+    toolkit.synth("dumps", records=5_000)
+    lake = toolkit.run("dumps/spec.toml")
+    toolkit.audit(lake.lake).ok
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.archetypes import synth
+    from toolkit.pipeline.audit import audit
+    from toolkit.pipeline.doctor import doctor
+    from toolkit.pipeline.forget import forget
+    from toolkit.pipeline.quarantine import quarantine
+    from toolkit.pipeline.report import report
+    from toolkit.pipeline.run import run
+    from toolkit.pipeline.trace import trace
 
 __version__ = "0.1.0"
+__all__ = ["audit", "doctor", "forget", "quarantine", "report", "run", "synth", "trace"]
+
+# Found at first use, so that importing the toolkit, or asking it for help, takes no time.
+_HOMES = {name: f"toolkit.pipeline.{name}" for name in __all__} | {"synth": "toolkit.archetypes"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

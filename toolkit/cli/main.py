@@ -1,0 +1,167 @@
+"""Parse, call, print. Every verb is the Python function of the same name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import toolkit
+from toolkit.cli.show import show
+from toolkit.errors import RequestError, ToolkitError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Messy raw dumps in, packed batches out, nothing lost on the way.",
+)
+
+Lake = Annotated[Path, typer.Argument(help="The lake's folder.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; default: the cores.", show_default=False)]
+Device = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu or cuda; default: TOOLKIT_DEVICE, else auto.", show_default=False),
+]
+Cluster = Annotated[str | None, typer.Option(help="A Dask cluster: tcp://… or local:N.", show_default=False)]
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """What this machine can do."""
+    found = toolkit.doctor()
+    show(found, json)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Argument(help="A new folder.", show_default=False)],
+    records: Annotated[int, typer.Option(help="Lines to write, in all.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write messy raw dumps of all five archetypes, with the planted truth beside them."""
+    show(toolkit.synth(out, records=records, seed=seed), json)
+
+
+@app.command()
+def run(
+    spec: Annotated[Path, typer.Argument(help="The spec, a TOML file.", show_default=False)],
+    workers: Workers = None,
+    device: Device = None,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Sources to bronze to silver to gold; the same command goes on after an interruption."""
+    result = toolkit.run(spec, workers, device, cluster, _progress(quiet or json))
+    show(result, json)
+
+
+@app.command()
+def audit(lake: Lake, json: Json = False) -> None:
+    """Prove that nothing was lost: recompute every ledger from the files."""
+    found = toolkit.audit(lake)
+    show(found, json)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def trace(
+    lake: Lake,
+    record: Annotated[
+        str, typer.Argument(metavar="ID", help="An id, a prefix of one, or PATH:LINE of a source.")
+    ],
+    json: Json = False,
+) -> None:
+    """One record's journey, every hop; or where and why it ended."""
+    show(toolkit.trace(lake, record), json)
+
+
+@app.command()
+def quarantine(
+    lake: Lake,
+    reason: Annotated[str | None, typer.Option(help="Only this code, or its first part.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    limit: Annotated[int, typer.Option("--show", help="Lines to show.")] = 5,
+    json: Json = False,
+) -> None:
+    """Count what was set aside, by reason, and show some of it."""
+    show(toolkit.quarantine(lake, reason, source, limit), json)
+
+
+@app.command()
+def forget(
+    lake: Lake,
+    source: Annotated[str | None, typer.Option(help="Forget this source.")] = None,
+    license: Annotated[str | None, typer.Option(help="Forget every record under this licence.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="Forget the ids in this file, one a line.")] = None,
+    workers: Workers = None,
+    device: Device = None,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove a source, a licence or some ids from every layer, and rebuild what depended on them."""
+    wanted = _ids(ids) if ids else ()
+    progress = _progress(quiet or json)
+    show(toolkit.forget(lake, source, license, wanted, workers, device, cluster, progress), json)
+
+
+@app.command()
+def report(lake: Lake) -> None:
+    """Write the HTML report again and print its path."""
+    print(toolkit.report(lake))
+
+
+def main() -> None:
+    """Run the command line; errors a user can cause become one message and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except ToolkitError as error:
+        _stop(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _stop("interrupted; finished parts are kept: run the same command again to go on.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        _stop(_usage(error) or _raise(error), 2)
+
+
+def _usage(error: Exception) -> str | None:
+    """The message of a wrong command line, else None."""
+    message = getattr(error, "format_message", None)
+    return f"error: {message()} Try: toolkit --help" if message else None
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def _stop(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def _progress(quiet: bool) -> Any:
+    from toolkit.pipeline.progress import for_people
+
+    return for_people(quiet)
+
+
+def _ids(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read the ids in {path}: {error}.") from error

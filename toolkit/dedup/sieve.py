@@ -1,0 +1,99 @@
+"""Sieve: from band keys to candidate pairs, one band at a time.
+
+Documents are numbered by preference, 0 the most preferred; a pair is (preferred, other). Equal
+keys make a bucket. Up to ``cap`` members all pairs are candidates. Stated rule for a larger one:
+each member is paired with the bucket's ``cap`` most preferred members only. The survivors of a
+cluster are preferred members, so these are the pairs that decide; those left out are counted.
+A bucket of m costs at most m * cap pairs of 8 bytes, whatever the data. The result is sorted
+and depends on the set of (key, document), not on its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.errors import RequestError
+from toolkit.kernels.bucket import count_pairs, write_pairs
+
+CAP = 32
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Candidate pairs and what was left out.
+
+    ``packed`` uint64[p], ascending: preferred document << 32 | other. ``met`` uint16[p]: in how
+    many bands. ``overfull``: buckets above the cap. ``skipped``: pairs not made in them.
+    """
+
+    packed: np.ndarray
+    met: np.ndarray
+    overfull: int
+    skipped: int
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pairs({len(self):,} pairs, {self.overfull:,} over-full buckets, {self.skipped:,} pairs skipped)"
+        )
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """The pairs as int64 (p, 2): preferred, other."""
+        return np.stack([self.packed >> np.uint64(32), self.packed & _LOW], axis=1).astype(np.int64)
+
+
+def bucket_pairs(keys: np.ndarray, docs: np.ndarray, cap: int = CAP) -> Pairs:
+    """Pairs that share a key in one band: ``keys`` uint64[m], ``docs`` int64[m] by preference, below 2^32.
+
+    A document given twice under one key counts once. Raises RequestError for unequal lengths,
+    a document number out of range, or a cap below 1.
+    """
+    keys, docs = np.asarray(keys, np.uint64), np.asarray(docs, np.int64)
+    if keys.shape != docs.shape or keys.ndim != 1 or cap < 1:
+        found = f"{keys.shape} keys, {docs.shape} documents, cap {cap}"
+        raise RequestError(f"sieve needs one document a key and cap >= 1; found {found}")
+    if len(docs) and not (docs.min() >= 0 and docs.max() < 2**32):
+        raise RequestError(f"document numbers must be below 2^32, found {docs.min()}..{docs.max()}")
+    order = np.lexsort((docs, keys))
+    keys, docs = keys[order], docs[order]
+    again = np.zeros(len(keys), bool)
+    again[1:] = (keys[1:] == keys[:-1]) & (docs[1:] == docs[:-1])
+    if again.any():
+        keys, docs = keys[~again], docs[~again]
+    count, overfull, skipped = count_pairs(keys, cap)
+    packed = np.empty(count, np.uint64)
+    write_pairs(keys, docs, cap, packed)
+    packed.sort()
+    packed = packed[_first(packed)]  # a document may be in several buckets
+    return Pairs(packed, np.ones(len(packed), np.uint16), overfull, skipped)
+
+
+def _first(ordered: np.ndarray) -> np.ndarray:
+    """Mark the first of each run of equal values, bool."""
+    first = np.ones(len(ordered), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return first
+
+
+def merge_pairs(bands: Iterable[Pairs]) -> Pairs:
+    """One sorted set of pairs from several bands; ``met`` and the counts of what was left out add up.
+
+    Bands are merged as they come, so an iterator needs room for the union and one band.
+    """
+    packed, met, overfull, skipped = np.empty(0, np.uint64), np.empty(0, np.uint16), 0, 0
+    for band in bands:
+        overfull, skipped = overfull + band.overfull, skipped + band.skipped
+        both, counts = np.concatenate([packed, band.packed]), np.concatenate([met, band.met])
+        order = np.argsort(both, kind="stable")  # two sorted runs: one merge
+        both, counts = both[order], counts[order]
+        starts = np.flatnonzero(_first(both))
+        packed = both[starts]
+        met = np.add.reduceat(counts, starts, dtype=np.uint16) if len(starts) else counts
+    return Pairs(packed, met, overfull, skipped)

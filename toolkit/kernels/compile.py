@@ -1,0 +1,61 @@
+"""One way to declare a kernel: typed, cached on disk, free of the interpreter lock.
+
+An explicit signature makes Numba compile once, at import, and load from disk ever after.
+Inputs are declared read-only because Arrow's buffers are; a writable array is accepted too.
+Every integer that meets a ``uint64`` must be one itself: Numba turns uint64 + int64 into
+float64, which would lose bits without a word.
+
+Numba notices a changed file, not a changed callee in another file. After editing a kernel
+that others call (``mix64``, ``next_word``), delete the ``__pycache__`` folders beside it;
+``known_answer`` fails on a stale one.
+"""
+
+from __future__ import annotations
+
+from numba import njit, types
+from numba.extending import intrinsic
+
+
+def _array(dtype: types.Type, dims: int = 1, readonly: bool = True) -> types.Array:
+    return types.Array(dtype, dims, "C", readonly=readonly)
+
+
+BYTES = _array(types.uint8)
+OUT_FLAGS = _array(types.boolean, readonly=False)
+I64S = _array(types.int64)
+U64S = _array(types.uint64)
+U32S = _array(types.uint32)
+PAIRS = _array(types.int64, 2)
+SIGNATURES = _array(types.uint32, 2)
+OUT_BYTES = _array(types.uint8, readonly=False)
+OUT_I64S = _array(types.int64, readonly=False)
+OUT_U64S = _array(types.uint64, readonly=False)
+OUT_U32S = _array(types.uint32, readonly=False)
+OUT_PAIRS = _array(types.int64, 2, readonly=False)
+OUT_SIGNATURES = _array(types.uint32, 2, readonly=False)
+OUT_U64_TABLE = _array(types.uint64, 2, readonly=False)
+
+
+POINTER = types.CPointer(types.uint8)
+
+
+@intrinsic
+def pointer(typing_context, array):
+    """Where an array's bytes begin.
+
+    Small functions called per word take this instead of the array: Numba counts references to
+    an array argument with atomic operations, which would cost more than hashing the word.
+    """
+
+    def code(context, builder, signature, arguments):
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), code
+
+
+def kernel(signature: object, inline: bool = True):
+    """Compile a function for ``signature``; cache the machine code beside its source.
+
+    ``inline`` puts it into the kernels that call it; say False for what is rare and long.
+    """
+    return njit(signature, cache=True, nogil=True, forceinline=inline)

@@ -1,0 +1,94 @@
+"""Known answers: every hashing kernel on a few hostile texts, against digests written down here.
+
+A digest that changes means that ids and signatures already on disk no longer mean the same
+thing: a bug, a stale compiled kernel, or a scheme that needs a new name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit.errors import GateError
+from toolkit.kernels.buffers import text_buffers
+
+TEXTS = (
+    "",
+    "a",
+    "the cat sat on the mat",
+    "don\u2019t stop \u4e2d\u6587abc\u5b57 \u0e44\u0e17\u0e22 \ud55c\uad6d\uc5b4 \U0001f600\U00020000 end",
+    "exactly8 longer-than-eight-bytes x " * 40,
+    "\u00a0 Mixed\tCASE \u2003 \u0160koda\u3000",
+)
+DIGESTS = {
+    "hash128": "de2b96dc615afe9a",
+    "words": "3bb58710245386e6",
+    "word_shingles": "facf5f1996dfe109",
+    "byte_shingles": "3ff1327e1ea04dd7",
+    "word_sketch": "675e9a7f827b530d",
+    "byte_sketch": "2d0c99329d9843eb",
+    "band_keys": "036e0a9ef6bd71ff",
+    "classify": "0ee3c2c05cb26cd9",
+    "collapse": "b96967692a7e8d59",
+    "unpunctuate": "d155bb1af4c59398",
+}
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """Return 16 hex digits over the little-endian bytes of some integer arrays."""
+    h = hashlib.sha256()
+    for array in arrays:
+        h.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
+    return h.hexdigest()[:16]
+
+
+def _hashes(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
+    from toolkit.kernels import bucket, hashing, minhash, reference, shingle, word
+
+    n = len(offsets) - 1
+    ids = np.zeros((n, 2), np.uint64)
+    hashing.hash128(data, offsets, ids)
+    found = {"hash128": digest(ids), "words": digest(*word.word_table(data, offsets))}
+    a, b = reference.permutations(12, 1)
+    kernels = (("word", 3, shingle.word_shingles, minhash.word_sketch),
+               ("byte", 8, shingle.byte_shingles, minhash.byte_sketch))  # fmt: skip
+    for unit, size, shingles, sketch in kernels:
+        out, ends = np.zeros(len(data) + n, np.uint64), np.zeros(n + 1, np.int64)
+        count = shingles(data, offsets, size, out, ends)
+        found[f"{unit}_shingles"] = digest(out[:count], ends)
+        signatures = np.full((n, 12), 0xFFFFFFFF, np.uint32)
+        sketch(data, offsets, size, a, b, signatures)
+        found[f"{unit}_sketch"] = digest(signatures)
+    keys = np.zeros((n, 4), np.uint64)
+    bucket.band_keys(signatures, 3, keys)
+    return found | {"band_keys": digest(keys)}
+
+
+def _texts(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
+    from toolkit.kernels import space
+
+    n = len(offsets) - 1
+    classes, out, ends = np.zeros(n, np.uint8), np.zeros(len(data), np.uint8), np.zeros(n + 1, np.int64)
+    space.classify(data, offsets, classes)
+    size = space.collapse(data, offsets, data, offsets, np.full(n, -1, np.int64), out, ends)
+    found = {"classify": digest(classes), "collapse": digest(out[:size], ends)}
+    size = space.unpunctuate(data, offsets, out, ends)
+    return found | {"unpunctuate": digest(out[:size], ends)}
+
+
+def known_answer() -> bool:
+    """Run every hashing kernel on TEXTS and compare with DIGESTS: True, or GateError naming the kernel.
+
+    Compiles the kernels, or loads them from the cache on disk, so it also warms them.
+    """
+    data, offsets = text_buffers(pa.array(TEXTS, pa.large_string()))
+    found = _hashes(data, offsets) | _texts(data, offsets)
+    for name, expected in DIGESTS.items():
+        if found[name] != expected:
+            raise GateError(
+                f"kernel {name} gives {found[name]} on the known texts, expected {expected}: "
+                "delete toolkit/kernels/__pycache__ and try again; if it stays, do not use this build"
+            )
+    return True

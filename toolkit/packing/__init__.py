@@ -1,0 +1,70 @@
+"""Conversations to packed batches: tokenize, mask, fit, and prove that nothing moved on the way.
+
+template  tokenizer  train  round_trip     what a conversation's text is, and its ids
+encode  masks  limits                      records to ids and masks; the proof; what is left out
+fit  gather  gold                          documents to packs, packs to tables
+boundaries  read  tokens_hash              what readers and auditors need of a gold table
+"""
+
+from toolkit.packing.boundaries import cu_seqlens, position_ids, seq_idx
+from toolkit.packing.encode import ENCODED, encode
+from toolkit.packing.fit import best_fit_decreasing
+from toolkit.packing.fit_reference import best_fit_decreasing_reference
+from toolkit.packing.gather import gather, gather_text
+from toolkit.packing.gold import (
+    GOLD_PREFERENCE,
+    GOLD_RL,
+    GOLD_SFT,
+    pack_order,
+    pack_table,
+    preference_table,
+    rl_table,
+    with_metadata,
+)
+from toolkit.packing.limits import nothing_trained, too_long
+from toolkit.packing.masks import MaskFault, check_masks
+from toolkit.packing.read import documents
+from toolkit.packing.round_trip import CANARIES, verify_round_trip
+from toolkit.packing.template import CONTROL_TOKENS, TEMPLATE, TEMPLATE_SHA256, Segment, render, rendered_text
+from toolkit.packing.tokenizer import Pinned, from_vocab, load
+from toolkit.packing.tokens_hash import tokens_hash, tokens_hash_reference
+from toolkit.packing.train import train
+
+__all__ = [
+    "CANARIES",
+    "CONTROL_TOKENS",
+    "ENCODED",
+    "GOLD_PREFERENCE",
+    "GOLD_RL",
+    "GOLD_SFT",
+    "TEMPLATE",
+    "TEMPLATE_SHA256",
+    "MaskFault",
+    "Pinned",
+    "Segment",
+    "best_fit_decreasing",
+    "best_fit_decreasing_reference",
+    "check_masks",
+    "cu_seqlens",
+    "documents",
+    "encode",
+    "from_vocab",
+    "gather",
+    "gather_text",
+    "load",
+    "nothing_trained",
+    "pack_order",
+    "pack_table",
+    "position_ids",
+    "preference_table",
+    "render",
+    "rendered_text",
+    "rl_table",
+    "seq_idx",
+    "tokens_hash",
+    "tokens_hash_reference",
+    "too_long",
+    "train",
+    "verify_round_trip",
+    "with_metadata",
+]

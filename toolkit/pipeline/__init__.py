@@ -1,0 +1,1 @@
+"""Wires the stages: the only room that knows their order."""

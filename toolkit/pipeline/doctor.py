@@ -1,0 +1,139 @@
+"""What this machine can do, one line a capability, each with a verdict and what would change it."""
+
+from __future__ import annotations
+
+import html
+import importlib.metadata
+import os
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.kernels import known_answer, pick
+from toolkit.pipeline.workers import usable_cores
+
+_PROBE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One line: ``state`` is ok, missing (optional) or failed (the CPU path is not sound)."""
+
+    name: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All lines; ``ok`` is true when the CPU path is sound."""
+
+    lines: tuple[Capability, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that the CPU path needs has failed."""
+        return all(line.state != "failed" for line in self.lines)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{line.state:<8}{line.name:<22}{line.text}" for line in self.lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{line.state}</td><td>{html.escape(line.name)}</td><td>{html.escape(line.text)}</td></tr>"
+            for line in self.lines
+        )
+        return f"<table>{rows}</table>"
+
+
+def doctor(folder: str | Path = ".") -> Checkup:
+    """Examine this machine; ``folder`` is where the disk is measured (a file of 32 MiB, removed again)."""
+    folder = Path(folder)
+    return Checkup((_python(), _cores(), _memory(), _disk(folder), _threads(), _cpu(), _gpu(), *_extras()))
+
+
+def _python() -> Capability:
+    found = platform.python_version()
+    fits = (3, 11) <= tuple(map(int, found.split(".")[:2])) < (3, 14)
+    return Capability("python", "ok" if fits else "failed", f"{found} (3.11 to 3.13 are supported)")
+
+
+def _cores() -> Capability:
+    usable, all_cores = usable_cores(), os.cpu_count() or 1
+    return Capability("cores", "ok", f"{usable} usable of {all_cores}; --workers defaults to {usable}")
+
+
+def _memory() -> Capability:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError):
+        return Capability("memory", "missing", "this system does not say how much there is")
+    return Capability("memory", "ok", f"{total:.1f} GiB; a worker of the main job needs about 0.5 GiB")
+
+
+def _disk(folder: Path) -> Capability:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            started = time.perf_counter()
+            file.write(os.urandom(1 << 20) * (_PROBE_BYTES >> 20))
+            file.flush()
+            os.fsync(file.fileno())
+            rate = _PROBE_BYTES / (time.perf_counter() - started) / 1e6
+    except OSError as error:
+        return Capability("disk", "failed", f"cannot write in {folder.resolve()}: {error.strerror}")
+    kind = "NVMe class" if rate > 800 else "SSD class" if rate > 150 else "hard-disk or network class"
+    return Capability("disk", "ok", f"{rate:,.0f} MB/s written and synced in {folder.resolve()}: {kind}")
+
+
+def _threads() -> Capability:
+    import numba
+
+    version = importlib.metadata.version("numba")
+    return Capability("numba", "ok", f"{version}, {numba.config.NUMBA_NUM_THREADS} threads")
+
+
+def _cpu() -> Capability:
+    started = time.perf_counter()
+    try:
+        sound = known_answer()
+    except Exception as error:
+        return Capability("known answer, cpu", "failed", f"{type(error).__name__}: {error}")
+    seconds = time.perf_counter() - started
+    text = f"every kernel gives its golden vectors ({seconds:.1f} s, compilation included)"
+    return Capability("known answer, cpu", "ok" if sound else "failed", text if sound else "a kernel differs")
+
+
+def _gpu() -> Capability:
+    device = pick("auto")
+    return Capability("gpu", "ok" if device.name == "cuda" else "missing", device.reason)
+
+
+def _extras() -> Iterator[Capability]:
+    """One line an extra, read from the installed package's own metadata."""
+    wanted: dict[str, list[str]] = {}
+    for line in importlib.metadata.requires("toolkit") or []:
+        if found := re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line):
+            wanted.setdefault(found.group(2), []).append(found.group(1))
+    for extra, packages in sorted(wanted.items()):
+        missing = [package for package in packages if not _installed(package)]
+        if missing:
+            text = f"without {', '.join(missing)}: pip install 'toolkit[{extra}]'"
+            yield Capability(f"extra {extra}", "missing", text)
+        else:
+            yield Capability(f"extra {extra}", "ok", ", ".join(map(_versioned, packages)))
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _versioned(package: str) -> str:
+    return f"{package} {importlib.metadata.version(package)}"

@@ -1,0 +1,133 @@
+"""Remove a source, a licence or single lines from every layer, and keep only their hashes.
+
+    tombstones -> bronze filtered in place -> everything that depended on it built again
+
+A tombstone is written first, so a request that is killed half way is finished by whatever runs
+next, and a later run of the old spec cannot bring the lines back. Raw files are not needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import RequestError
+from toolkit.kernels import pick
+from toolkit.pipeline.build import Bronze, build
+from toolkit.pipeline.clean_bronze import (
+    apply_tombstones,
+    bronze_lines,
+    bronze_parts,
+    listing_without,
+    quarantined_lines,
+    read_bronze,
+    read_root,
+)
+from toolkit.pipeline.progress import Progress, Silent
+from toolkit.pipeline.publish import drop_work, publish, run_key, unpublish
+from toolkit.pipeline.report import report
+from toolkit.pipeline.result import Run
+from toolkit.pipeline.runner import Runner
+from toolkit.pipeline.spec import Spec
+from toolkit.pipeline.spec_reader import load_spec
+from toolkit.pipeline.tombstones import Tombstones
+from toolkit.pipeline.workers import Workers
+from toolkit.storage import clean_leftovers, locked
+
+
+def forget(
+    lake: str | Path,
+    source: str | None = None,
+    license: str | None = None,
+    ids: Sequence[str] = (),
+    workers: int | None = None,
+    device: str | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Forget a ``source``, everything under a ``license``, or the records with these ``ids``.
+
+    Raises RequestError when nothing matches. Returns the lake as it is afterwards.
+    """
+    started = time.perf_counter()
+    lake = Path(lake).resolve()
+    if sum((source is not None, license is not None, bool(ids))) != 1:
+        raise RequestError("forget takes one of --source, --license and --ids.")
+    root = read_root(lake)
+    pick(device)
+    spec = _spec_of(lake)
+    with Workers(workers, cluster) as pool, locked(lake):
+        clean_leftovers(lake)
+        dead = _request(lake, spec, source, license, ids)
+        unpublish(lake)
+        replace(dead, applied=False).write(lake)
+        runner = Runner(pool, progress or Silent())
+        manifest = _rebuild(lake, spec, root, runner, started)
+        return Run(lake, manifest, time.perf_counter() - started, True)
+
+
+def _rebuild(
+    lake: Path, spec: Spec, root: Mapping[str, Any], runner: Runner, started: float
+) -> dict[str, Any]:
+    apply_tombstones(lake, spec)
+    dead = Tombstones.read(lake)
+    listing = listing_without(root, dead.sources)
+    names = {item["id"]: bronze_parts(lake, item["id"]) for item in listing}
+    bronze = Bronze(listing, read_bronze(lake, names))
+    tokenizer = root["tokenizer_given_sha256"]
+    built = build(spec, bronze, tokenizer, runner)
+    runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
+    key = run_key(spec, listing, root["evaluation"], tokenizer, dead)
+    manifest = publish(spec, key, built, listing, root["evaluation"], tokenizer, runner.timings)
+    report(lake)
+    drop_work(lake)
+    return manifest
+
+
+def _request(
+    lake: Path, spec: Spec, source: str | None, license: str | None, ids: Sequence[str]
+) -> Tombstones:
+    """The tombstones with this request added; RequestError when it matches no line."""
+    dead = Tombstones.read(lake)
+    if source is not None:
+        if source not in {item.id for item in spec.source} - set(dead.sources):
+            known = ", ".join(item.id for item in spec.source if item.id not in dead.sources)
+            raise RequestError(f"no source {source!r} in {lake}; it has {known or 'none'}.")
+        if len(spec.source) - len(dead.sources) == 1:
+            raise RequestError(f"{source!r} is the only source of {lake}: delete the folder instead.")
+        return dead.with_source(source, [line[0] for line in _lines(lake, spec, source)])
+    wanted = {record_id.strip().lower() for record_id in ids} - {""}
+    lines = [
+        line for item in spec.source if item.id not in dead.sources for line in _lines(lake, spec, item.id)
+    ]
+    if license is not None:
+        found = {line[0] for line in lines if line[1] == license}
+        if not found:
+            known = sorted({str(line[1]) for line in lines})
+            raise RequestError(
+                f"no record under licence {license!r} in {lake}; there are: {', '.join(known)}."
+            )
+        return dead.with_license(license, sorted(found))
+    missing = wanted - {line[0] for line in lines}
+    if missing:
+        raise RequestError(f"{len(missing)} of {len(wanted)} ids are not in {lake}, first {min(missing)!r}.")
+    return dead.with_ids(sorted(wanted))
+
+
+def _lines(lake: Path, spec: Spec, source: str) -> list[tuple[str, str | None]]:
+    license = next(item.license for item in spec.source if item.id == source)
+    found = []
+    for part in bronze_parts(lake, source):
+        found += [line[:2] for line in bronze_lines(lake, part)]
+        found += [line[:2] for line in quarantined_lines(lake, part, license)]
+    return found
+
+
+def _spec_of(lake: Path) -> Spec:
+    spec = load_spec(lake / "spec.toml")
+    if spec.lake_path != lake:
+        return replace(spec, base=lake.parent, lake=replace(spec.lake, path=lake.name))
+    return spec

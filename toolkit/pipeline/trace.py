@@ -1,0 +1,316 @@
+"""One record's journey, every hop with its numbers: or where and why it ended.
+
+A record is found by its id, a prefix of one, or ``path:line`` of a source file. The same
+payload can be in a lake more than once (two sources, two lines): each copy is a journey.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from toolkit import packing
+from toolkit.errors import RequestError
+from toolkit.ingest import payload_of
+from toolkit.pipeline.clean_bronze import read_root
+from toolkit.pipeline.tombstones import Tombstones
+from toolkit.storage import read_jsonl_zst, read_parquet
+
+_SHOWN = 400
+_STAGES = ("quality", "decontaminate", "dedup", "packing")
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step: the layer, the file it was seen in, and what was seen, as (name, text) pairs."""
+
+    layer: str
+    place: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """All hops of one copy of a record, in order; ``end`` says where it is now."""
+
+    record_id: str
+    source_id: str
+    origin: Mapping[str, Any]
+    hops: tuple[Hop, ...]
+    end: str
+
+    def __repr__(self) -> str:
+        origin = self.origin
+        lines = [f"{self.record_id}  {self.source_id}  {origin['path']}:{origin['line']}  ->  {self.end}"]
+        for hop in self.hops:
+            lines.append(f"  {hop.layer:<14}{hop.place}")
+            lines += [f"  {'':<14}  {name}: {text}" for name, text in hop.facts]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(hop.layer)}</td><td>{html.escape(hop.place)}</td><td>"
+            + "<br>".join(f"<b>{html.escape(n)}</b> {html.escape(t)}" for n, t in hop.facts)
+            + "</td></tr>"
+            for hop in self.hops
+        )
+        return (
+            f"<p><code>{self.record_id[:16]}</code> &rarr; {html.escape(self.end)}</p><table>{rows}</table>"
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every journey that a query found."""
+
+    query: str
+    journeys: tuple[Journey, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.journeys))
+
+    def _repr_html_(self) -> str:
+        return "".join(journey._repr_html_() for journey in self.journeys)
+
+
+@dataclass(frozen=True)
+class _Start:
+    record_id: str
+    source_id: str
+    origin: Mapping[str, Any]
+    part: str
+    raw: bytes
+    hop: Hop
+    ended: str | None
+
+
+def trace(lake: str | Path, query: str) -> Trace:
+    """Follow the record(s) ``query`` names; RequestError when the lake never saw one."""
+    lake = Path(lake)
+    root = read_root(lake)
+    starts = list(_starts(lake, root, query))
+    if not starts:
+        raise RequestError(f"no record {query!r} in {lake}{_hint(lake, root, query)}")
+    return Trace(query, tuple(_follow(lake, start) for start in starts))
+
+
+def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]:
+    match = _matcher(root, query)
+    for path in sorted((lake / "bronze").rglob("*.jsonl.zst")):
+        part = path.relative_to(lake / "bronze").as_posix().removesuffix(".jsonl.zst")
+        for line in read_jsonl_zst(path):
+            if match(line):
+                head, payload = payload_of(line)
+                facts = json.loads(head)
+                if match(facts):
+                    name = path.relative_to(lake).as_posix()
+                    carried = ("license", "consent", "pii", "generator_model", "logical_date", "run_id")
+                    seen = tuple((key, str(facts[key])) for key in carried if facts[key] is not None)
+                    hop = Hop("bronze", name, (("raw line", _text(payload)), *seen))
+                    yield _Start(
+                        facts["record_id"], facts["source_id"], facts["origin"], part, payload, hop, None
+                    )
+    for path in sorted((lake / "quarantine" / "ingest").rglob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            entry = json.loads(line)
+            if match({"record_id": entry["sha256"], "origin": entry["origin"]}):
+                yield _quarantined(lake, path, entry)
+
+
+def _matcher(root: Mapping[str, Any], query: str) -> Any:
+    path, _, line = query.rpartition(":")
+    if path and line.isdigit():
+        same = {f["name"]: f["same_as"] for s in root["sources"] for f in s["files"] if f["same_as"]}
+        path, number = same.get(path, path), int(line)
+        needle = json.dumps(path).encode()
+
+        def at(seen: Any) -> bool:
+            if isinstance(seen, bytes):
+                return needle in seen and b'"line":%d,' % number in seen
+            return seen["origin"]["path"] == path and seen["origin"]["line"] == number
+
+        return at
+    prefix = query.lower()
+    if len(prefix) < 4 or set(prefix) - set("0123456789abcdef"):
+        raise RequestError(f"{query!r} is neither an id (4 or more hex digits) nor PATH:LINE of a source.")
+    return lambda seen: (
+        prefix.encode() in seen if isinstance(seen, bytes) else seen["record_id"].startswith(prefix)
+    )
+
+
+def _quarantined(lake: Path, path: Path, entry: Mapping[str, Any]) -> _Start:
+    raw = base64.b64decode(entry["raw"])
+    facts = (("raw line", _text(raw)), ("reason", entry["reason"]), ("detail", entry["detail"]))
+    name = path.relative_to(lake)
+    hop = Hop("quarantine", name.as_posix(), facts)
+    part = f"{name.parts[2]}/{path.stem}"
+    return _Start(
+        entry["sha256"],
+        entry["source_id"],
+        entry["origin"],
+        part,
+        raw,
+        hop,
+        f"quarantined: {entry['reason']}",
+    )
+
+
+def _follow(lake: Path, start: _Start) -> Journey:
+    hops = [start.hop]
+    end = start.ended or _later(lake, start, hops)
+    return Journey(start.record_id, start.source_id, start.origin, tuple(hops), end)
+
+
+def _later(lake: Path, start: _Start, hops: list[Hop]) -> str:
+    path = lake / "quarantine" / "records" / f"{start.part}.jsonl"
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        entry = json.loads(line)
+        if entry["origin"] == start.origin:
+            facts = (("reason", entry["reason"]), ("detail", entry["detail"]))
+            hops.append(Hop("quarantine", path.relative_to(lake).as_posix(), facts))
+            return f"quarantined: {entry['reason']}"
+    for stage in _STAGES:
+        if stage == "packing":
+            _silver(lake, start, hops)
+        removed = _removed(lake, stage, start)
+        if removed is not None:
+            hops.append(removed[0])
+            return removed[1]
+    return _gold(lake, start, hops)
+
+
+def _removed(lake: Path, stage: str, start: _Start) -> tuple[Hop, str] | None:
+    path = lake / "evidence" / stage / f"{start.part}.parquet"
+    for row in _rows_at(path, "removed_origin", start.origin):
+        facts = [("method", row["method"])]
+        if row["score"] is not None:
+            facts.append(("score", f"{row['score']:g}, threshold {row['threshold']:g}"))
+        if row["kept_id"]:
+            origin = row["kept_origin"]
+            facts.append(
+                ("kept", f"{row['kept_id']} ({row['kept_source']} {origin['path']}:{origin['line']})")
+            )
+        if row["detail"]:
+            facts.append(("detail", row["detail"]))
+        return Hop(stage, path.relative_to(lake).as_posix(), tuple(facts)), f"removed: {row['method']}"
+    return None
+
+
+def _silver(lake: Path, start: _Start, hops: list[Hop]) -> None:
+    path = lake / "silver" / f"{start.part}.parquet"
+    for row in _rows_at(path, "origin", start.origin):
+        shown = (
+            "regime",
+            "messages",
+            "prompt",
+            "chosen",
+            "rejected",
+            "answer",
+            "verifier",
+            "difficulty",
+            "quality",
+        )
+        facts = [(name, _text(_plain(row[name]))) for name in shown if row[name] is not None]
+        facts.append(("token estimate", str(row["token_estimate"])))
+        hops.append(Hop("silver", path.relative_to(lake).as_posix(), tuple(facts)))
+
+
+def _rows_at(path: Path, column: str, origin: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    places = read_parquet(path, [column])[column].combine_chunks()
+    same = pc.and_(
+        pc.equal(pc.struct_field(places, "offset"), origin["offset"]),
+        pc.equal(pc.struct_field(places, "path"), origin["path"]),
+    )
+    return read_parquet(path).filter(same).to_pylist() if pc.any(same).as_py() else []
+
+
+def _gold(lake: Path, start: _Start, hops: list[Hop]) -> str:
+    silver = _rows_at(lake / "silver" / f"{start.part}.parquet", "origin", start.origin)
+    if not silver:
+        return "lost: in bronze but in no later file; run toolkit audit"
+    regime = silver[0]["regime"]
+    tokenizer = packing.load(lake / "tokenizer.json").tokenizer
+    for path in sorted((lake / "gold" / regime).glob("*.parquet")):
+        table = pq.read_table(path, use_threads=False)
+        name = path.relative_to(lake).as_posix()
+        found = _packed(table, start.record_id) if regime == "sft" else _row(table, start.record_id)
+        if found:
+            place, ids, mask = found
+            text = tokenizer.decode(ids, skip_special_tokens=False)
+            facts = (
+                *place,
+                ("tokens", f"{len(ids)}, of which {int(np.sum(mask))} trained"),
+                ("decoded", _text(text)),
+                ("trained text", _text(_trained(tokenizer, ids, mask))),
+            )
+            hops.append(Hop("gold", name, facts))
+            return f"gold: {name}"
+    return "lost: in silver but not in gold; run toolkit audit"
+
+
+def _packed(table: pa.Table, record_id: str) -> tuple[list[tuple[str, str]], list[int], list[bool]] | None:
+    docs = table["doc_ids"].combine_chunks()
+    at = pc.index(docs.flatten(), record_id).as_py()
+    if at < 0:
+        return None
+    offsets = docs.offsets.to_numpy()
+    pack = int(np.searchsorted(offsets, at, side="right") - 1)
+    row = table.slice(pack, 1).to_pylist()[0]
+    inside = at - int(offsets[pack])
+    start, size = row["doc_starts"][inside], row["seq_lens"][inside]
+    place = [
+        ("pack", f"row {pack}, {len(row['doc_ids'])} documents, {len(row['input_ids'])} tokens"),
+        ("offset", f"document {inside}, tokens {start} to {start + size}"),
+    ]
+    return place, row["input_ids"][start : start + size], row["loss_mask"][start : start + size]
+
+
+def _row(table: pa.Table, record_id: str) -> tuple[list[tuple[str, str]], list[int], list[bool]] | None:
+    at = pc.index(table["id"], record_id).as_py()
+    if at < 0:
+        return None
+    row = table.slice(at, 1).to_pylist()[0]
+    if "input_ids" in row:
+        return [("row", str(at))], row["input_ids"], [False] * len(row["input_ids"])
+    rejected = f"{len(row['rejected_input_ids'])}, {sum(row['rejected_loss_mask'])} trained"
+    place = [
+        ("row", str(at)),
+        ("shared prompt tokens", str(row["prompt_tokens"])),
+        ("rejected tokens", rejected),
+    ]
+    return place, row["chosen_input_ids"], row["chosen_loss_mask"]
+
+
+def _trained(tokenizer: Any, ids: list[int], mask: list[bool]) -> str:
+    return tokenizer.decode([i for i, on in zip(ids, mask, strict=True) if on], skip_special_tokens=False)
+
+
+def _hint(lake: Path, root: Mapping[str, Any], query: str) -> str:
+    dead = Tombstones.read(lake)
+    gone = {i for ids in (*dead.sources.values(), *dead.licenses.values(), dead.ids) for i in ids}
+    if any(record_id.startswith(query.lower()) for record_id in gone):
+        return ": it was forgotten; only this hash is left."
+    names = [file["name"] for source in root["sources"] for file in source["files"]]
+    return f". Source files: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _text(value: str | bytes) -> str:
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_SHOWN])
+    return safe + (f" … ({len(text)} characters)" if len(text) > _SHOWN else "")
