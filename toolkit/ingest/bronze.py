@@ -18,7 +18,8 @@ from toolkit.errors import ToolkitError
 SCHEMA_VERSION = 1
 
 _PAYLOAD = b',"payload":'
-_EMAIL = re.compile(rb"[\w.+-]+@[\w-]+\.\w")
+# One character before the @ is enough: a run of them would be scanned again from each of its places.
+_EMAIL = re.compile(rb"[\w.+-]@[\w-]+\.\w")
 
 
 @dataclass(frozen=True)

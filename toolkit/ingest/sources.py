@@ -8,12 +8,15 @@ only from its start, so its spans are produced in turn by one reader.
 from __future__ import annotations
 
 import bz2
+import glob
 import gzip
 import lzma
+import os
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import pyarrow as pa
 
@@ -22,7 +25,12 @@ from toolkit.errors import RequestError
 SUFFIXES = (".jsonl", ".ndjson")
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 
-_MAGIC = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
+_MAGIC = {
+    "gz": re.compile(rb"\x1f\x8b\x08"),
+    "zst": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL),
+    "bz2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+}
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 
 
@@ -35,11 +43,11 @@ def expand(base: Path, pattern: str, source: str) -> list[tuple[str, Path]]:
     target = base / pattern
     try:
         if target.is_dir():
-            found = [path for path in target.rglob("*") if path.is_file() and _is_jsonl(path)]
+            found = [path for path in _walk(target) if path.is_file() and _is_jsonl(path)]
             if not any(target.iterdir()):
                 raise RequestError(f"source {source!r}: the folder {target} is empty.")
         elif target.is_file():
-            return [(Path(pattern).as_posix(), target)]
+            found = [target]
         else:
             found = [path for path in _glob(base, pattern) if path.is_file()]
     except PermissionError as error:
@@ -50,26 +58,31 @@ def expand(base: Path, pattern: str, source: str) -> list[tuple[str, Path]]:
             f"{' or '.join(SUFFIXES)} files, or a glob; paths are relative to the spec."
         )
     named = [(_name(path, base, pattern), path) for path in found]
-    return sorted(named, key=lambda item: item[0].encode("utf-8", "surrogateescape"))
+    for name, _ in named:
+        if not _is_utf8(name):
+            raise RequestError(f"source {source!r}: the file name {name!r} is not UTF-8. Rename the file.")
+    return sorted(named, key=lambda item: item[0].encode())
 
 
 def codec_of(path: Path) -> str | None:
     """``gz``, ``zst``, ``bz2``, ``xz``, or None for a plain file, from its first bytes."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    return next((codec for magic, codec in _MAGIC.items() if head.startswith(magic)), None)
+    try:
+        with path.open("rb") as file:
+            head = file.read(10)
+    except PermissionError as error:
+        raise _may_not_read(path) from error
+    return next((codec for codec, magic in _MAGIC.items() if magic.match(head)), None)
 
 
 def blocks(path: Path, codec: str | None, size: int = 1 << 20) -> Iterator[bytes]:
     """The decompressed bytes of ``path`` in blocks; RequestError names the place of any damage."""
     done = 0
     try:
-        with _open(path, codec) as stream:
-            while block := stream.read(size):
-                done += len(block)
-                yield block
+        for block in filter(None, _decompressed(path, codec, size)):
+            done += len(block)
+            yield block
     except PermissionError as error:
-        raise RequestError(f"may not read {path}: change its rights or leave it out of the spec.") from error
+        raise _may_not_read(path) from error
     except _DAMAGE as error:
         raise RequestError(
             f"{path} is damaged after {done} decompressed bytes ({error}). "
@@ -101,13 +114,36 @@ def spans_of_stream(path: Path, codec: str, stops: Iterable[int]) -> Iterator[by
         done = stop
 
 
+def _decompressed(path: Path, codec: str | None, size: int) -> Iterator[bytes]:
+    if codec in ("bz2", "xz"):
+        yield from _members(path, bz2.BZ2Decompressor if codec == "bz2" else lzma.LZMADecompressor, size)
+        return
+    with _open(path, codec) as stream:
+        while block := stream.read(size):
+            yield block
+
+
+def _members(path: Path, decoder: Callable[[], Any], size: int) -> Iterator[bytes]:
+    # bz2.open and lzma.open drop whatever follows the last good member without a word.
+    member = None
+    with path.open("rb") as file:
+        while data := file.read(size):
+            while data:
+                if member is None:
+                    data = data.lstrip(b"\0")  # padding between members, as in a tar file or by xz
+                    member = decoder() if data else None
+                    continue
+                yield member.decompress(data, size)
+                while not member.eof and not member.needs_input:
+                    yield member.decompress(b"", size)
+                data, member = (member.unused_data, None) if member.eof else (b"", member)
+    if member is not None:
+        raise EOFError("it ends in the middle of a stream")
+
+
 def _open(path: Path, codec: str | None) -> BinaryIO:
     if codec == "gz":
         return gzip.open(path)
-    if codec == "bz2":
-        return bz2.open(path)
-    if codec == "xz":
-        return lzma.open(path)
     if codec == "zst":
         return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
     return path.open("rb")
@@ -120,12 +156,28 @@ def _is_jsonl(path: Path) -> bool:
     return name.endswith(SUFFIXES) and not path.name.startswith(".")
 
 
-def _glob(base: Path, pattern: str) -> Iterator[Path]:
-    whole = Path(pattern)
-    if whole.is_absolute():
-        return Path(whole.anchor).glob(str(whole.relative_to(whole.anchor)))
-    return base.glob(pattern)
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
+
+
+def _glob(base: Path, pattern: str) -> list[Path]:
+    # As in a shell, and unlike Path.glob, a wildcard does not match a leading dot.
+    return [base / name for name in set(glob.glob(pattern, root_dir=base, recursive=True))]  # noqa: PTH207
 
 
 def _name(path: Path, base: Path, pattern: str) -> str:
     return path.as_posix() if Path(pattern).is_absolute() else path.relative_to(base).as_posix()
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for character in name)
+
+
+def _may_not_read(path: Path) -> RequestError:
+    return RequestError(f"may not read {path}: change its rights or leave it out of the spec.")

@@ -28,7 +28,8 @@ REASONS = {
     "json.empty_object": "an object without a field",
 }
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_UNFINISHED = re.compile(r"(?:-|\.|[eE][-+]?|tr?u?|fa?l?s?|nu?l?|\\?u[0-9a-fA-F]{0,3})?[ \t\r]*\Z")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -80,7 +81,9 @@ def _diagnose_json(text: str, line: bytes) -> tuple[str, str] | dict[str, Any]:
     except _NonFiniteError as error:
         return "json.non_finite", str(error)
     except json.JSONDecodeError as error:
-        return ("json.truncated" if _cut_short(line) else "json.invalid"), f"{error.msg} at {error.pos}"
+        return (
+            "json.truncated" if _cut_short(text, error) else "json.invalid"
+        ), f"{error.msg} at {error.pos}"
     if text[end:].strip(" \t\r"):
         return "json.trailing_garbage", f"{len(text) - end} characters after the value"
     if not isinstance(value, dict):
@@ -99,11 +102,5 @@ def _finite(number: str) -> float:
     return value
 
 
-def _cut_short(line: bytes) -> bool:
-    try:
-        _decode(line)
-    except msgspec.MsgspecError as error:
-        return "truncated" in str(error)
-    except ValueError:
-        pass
-    return False
+def _cut_short(text: str, error: json.JSONDecodeError) -> bool:
+    return error.msg.startswith("Unterminated") or _UNFINISHED.match(text, error.pos) is not None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from toolkit.errors import GateError
 from toolkit.pipeline.corpus import load_corpus
 from toolkit.pipeline.jobs import job_key
+from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec import Spec, as_data
 from toolkit.pipeline.stage_dedup import band_jobs, verify_jobs
 from toolkit.pipeline.stage_gold import gold_jobs
 from toolkit.pipeline.stage_ingest import delivered_again
-from toolkit.pipeline.stage_refine import EVAL_ITEMS, RefineJob
+from toolkit.pipeline.stage_refine import RefineJob
 from toolkit.pipeline.stage_silver import silver_jobs
 from toolkit.pipeline.stage_tokens import TokenJob, tokenizer_job
 from toolkit.pipeline.verdict import decide, put_in_order
@@ -159,10 +159,3 @@ def _total(name: str, manifests: Sequence[PartManifest], number: int) -> Ledger:
     units = {"records": "bytes"}
     ledgers = (manifest.ledgers[number] for manifest in manifests)
     return sum(ledgers, Ledger(name, units.get(name, "tokens"))).check()
-
-
-def stage_manifests(lake: Path) -> list[Path]:
-    """The manifests that stand in the lake beside the files they describe."""
-    layers = [lake / "bronze", lake / "silver", lake / "gold"]
-    found = [path for layer in layers for path in layer.rglob("*.manifest.json")]
-    return [*found, lake / "tokenizer.manifest.json"]

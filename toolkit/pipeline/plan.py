@@ -6,7 +6,7 @@ that holds something else. The plan is a pure function of the spec and of the by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,9 @@ from toolkit.errors import RequestError
 from toolkit.ingest import Census, Door, expand, take_census
 from toolkit.pipeline.spec import Source, Spec, as_data
 from toolkit.storage import digest_json, sha256_file
+from toolkit.storage.atomic import PREFIX as LEFTOVER
 
+EVAL_ITEMS = "eval_items.parquet"
 LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence")
 
 
@@ -85,6 +87,12 @@ def make_plan(spec: Spec, forgotten_sources: frozenset[str]) -> Plan:
 
 
 def _plan_source(spec: Spec, source: Source, pool: ThreadPoolExecutor) -> PlannedSource:
+    folder = (spec.base / source.path).resolve()
+    if spec.lake_path.is_relative_to(folder):
+        raise RequestError(
+            f"source {source.id!r}: the lake {spec.lake_path} lies inside {folder}, so its files would "
+            "be read as raw ones. Give the lake a folder outside the source's."
+        )
     named = expand(spec.base, source.path, source.id)
     for _, path in named:
         if path.resolve().is_relative_to(spec.lake_path):
@@ -116,11 +124,16 @@ def _tokenizer_digest(spec: Spec) -> str | None:
     return sha256_file(path)
 
 
+def _foreign(lake: Path) -> Iterator[Path]:
+    """What is in a folder besides what a killed first run left there."""
+    return (path for path in lake.iterdir() if not path.name.startswith(LEFTOVER))
+
+
 def _check_lake(spec: Spec) -> None:
     lake = spec.lake_path
     if lake.exists() and not lake.is_dir():
         raise RequestError(f"lake.path: {lake} is a file; expected a folder.")
     if lake == spec.base.resolve() or spec.base.resolve().is_relative_to(lake):
         raise RequestError(f"lake.path: {lake} holds the spec itself; give the lake a folder of its own.")
-    if lake.is_dir() and not (lake / "spec.toml").exists() and any(lake.iterdir()):
+    if lake.is_dir() and not (lake / "spec.toml").exists() and any(_foreign(lake)):
         raise RequestError(f"lake.path: {lake} is not empty and is not a lake; choose another folder.")

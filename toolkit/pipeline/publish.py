@@ -12,15 +12,17 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.pipeline.build import Built, stage_manifests
 from toolkit.pipeline.jobs import WORK, code_digest
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.spec import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Output, digest_json, read_json, write_json
+
+if TYPE_CHECKING:
+    from toolkit.pipeline.build import Built
 
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"
@@ -66,7 +68,7 @@ def publish(
     """Write the root manifest and sweep out what it does not name; return it."""
     lake = spec.lake_path
     outputs = {output.path: output for output in built.outputs}
-    for path in (*stage_manifests(lake), lake / TOMBSTONES):
+    for path in (*_part_manifests(lake), lake / TOMBSTONES):
         if path.exists() and (path.name == TOMBSTONES or _names_listed(path, outputs)):
             outputs[path.relative_to(lake).as_posix()] = Output.of(lake, path, 0)
     _sweep(lake, set(outputs))
@@ -101,6 +103,12 @@ def unpublish(lake: Path) -> None:
 def drop_work(lake: Path) -> None:
     """Remove the work folder."""
     shutil.rmtree(lake / WORK, ignore_errors=True)
+
+
+def _part_manifests(lake: Path) -> list[Path]:
+    layers = [lake / "bronze", lake / "silver", lake / "gold"]
+    found = [path for layer in layers for path in layer.rglob("*.manifest.json")]
+    return [*found, lake / "tokenizer.manifest.json"]
 
 
 def _names_listed(path: Path, outputs: Mapping[str, Output]) -> bool:

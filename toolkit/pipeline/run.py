@@ -13,25 +13,24 @@ import datetime
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from toolkit.kernels import pick
-from toolkit.pipeline.build import Bronze, build, check_rejects
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
 from toolkit.pipeline.eval_items import read_eval_items
-from toolkit.pipeline.plan import Plan, make_plan
+from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
-from toolkit.pipeline.report import report
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec import Spec
 from toolkit.pipeline.spec_reader import load_spec
 from toolkit.pipeline.spec_writer import to_toml
 from toolkit.pipeline.stage_ingest import ingest_jobs
-from toolkit.pipeline.stage_refine import EVAL_ITEMS
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.workers import Workers
-from toolkit.storage import clean_leftovers, locked, write_atomic, write_parquet
+from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
+from toolkit.storage.atomic import storage_error
 
 
 def run(
@@ -61,41 +60,51 @@ def run(
 
 
 def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, started: float) -> Run:
-    lake, listing = spec.lake_path, plan.listing()
+    lake = spec.lake_path
     clean_leftovers(lake)
-    key = run_key(spec, listing, plan.eval_sha256(), plan.tokenizer_sha256, dead)
-    manifest = published(lake, key) if dead.applied else None
+    manifest = published(lake, _key(spec, plan, dead)) if dead.applied else None
+    worked = manifest is None
     if manifest is None:
         unpublish(lake)
         write_atomic(lake / "spec.toml", to_toml(spec).encode())
-        apply_tombstones(lake, spec)
-        bronze = _ingest(spec, plan, Tombstones.read(lake), runner)
-        if spec.decontaminate.set:
-            write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
-        built = build(spec, bronze, plan.tokenizer_sha256, runner)
-        runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
-        dead = Tombstones.read(lake)
-        key = run_key(spec, listing, plan.eval_sha256(), plan.tokenizer_sha256, dead)
-        manifest = publish(
-            spec, key, built, listing, plan.eval_sha256(), plan.tokenizer_sha256, runner.timings
-        )
-        report(lake)
-    elif not (lake / REPORT).exists():
+        manifest = _make(spec, plan, runner, started)
+    if worked or not (lake / REPORT).exists():
+        from toolkit.pipeline.report import report
+
         report(lake)
     drop_work(lake)
-    return Run(lake, manifest, time.perf_counter() - started, bool(runner.timings))
+    return Run(lake, manifest, time.perf_counter() - started, worked)
 
 
-def _ingest(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> Bronze:
+def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, Any]:
+    # Imported here: a run with nothing to do must not wait for the kernels to load.
+    from toolkit.pipeline.build import Bronze, build, check_rejects
+
+    lake, listing, evaluation = spec.lake_path, plan.listing(), plan.eval_sha256()
+    apply_tombstones(lake, spec)
+    dead = Tombstones.read(lake)
+    parts = _ingest(spec, plan, dead, runner)
+    check_rejects(spec, listing, parts)
+    if spec.decontaminate.set:
+        write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
+    built = build(spec, Bronze(listing, parts), plan.tokenizer_sha256, runner)
+    runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
+    key = _key(spec, plan, dead)
+    return publish(spec, key, built, listing, evaluation, plan.tokenizer_sha256, runner.timings)
+
+
+def _key(spec: Spec, plan: Plan, dead: Tombstones) -> str:
+    return run_key(spec, plan.listing(), plan.eval_sha256(), plan.tokenizer_sha256, dead)
+
+
+def _ingest(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, list[PartManifest]]:
     assert spec.lake.logical_date is not None
     jobs = ingest_jobs(spec, plan, spec.lake.logical_date, dead)
     runner.stage("ingest", jobs)
     names: dict[str, list[str]] = {item.source.id: [] for item in plan.sources}
     for job in jobs:
         names[job.door.source_id] += [job.part(number) for number in range(len(job.spans))]
-    manifests = read_bronze(spec.lake_path, names)
-    check_rejects(spec, plan.listing(), manifests)
-    return Bronze(plan.listing(), manifests)
+    return read_bronze(spec.lake_path, names)
 
 
 def _dated(spec: Spec) -> Spec:
@@ -109,8 +118,6 @@ def _dated(spec: Spec) -> Spec:
 
 def make_folder(lake: Path) -> None:
     """Create the lake's folder; ToolkitError says why it cannot be."""
-    from toolkit.storage.atomic import storage_error
-
     try:
         lake.mkdir(parents=True, exist_ok=True)
     except OSError as error:

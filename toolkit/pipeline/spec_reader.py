@@ -38,9 +38,11 @@ def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
     """Check the TOML ``text``; ``name`` is what error messages call it."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{name}: not valid TOML: {error}") from error
     reader = _Reader(name, key_lines(text))
+    if "base" in data:
+        reader.unknown("base", [item.name for item in fields(Spec) if item.name != "base"], "")
     if isinstance(lake := data.get("lake"), dict) and isinstance(lake.get("base"), str):
         base = Path(lake.pop("base"))
     spec = reader.table(Spec, {"base": base, **data}, "")
@@ -57,7 +59,7 @@ class _Reader:
         place, line = where, None
         while line is None and place:
             line = self.lines.get(place)
-            place = place.rpartition(".")[0]
+            place = place[: place.rindex("[")] if place.endswith("]") else place.rpartition(".")[0]
         at = f"{self.name}:{line}" if line else self.name
         raise RequestError(f"{at}: {where or 'the spec'}: {problem}")
 
@@ -97,7 +99,7 @@ class _Reader:
             return self.map(value, where)
         if hint is str and isinstance(value, datetime.date):
             return value.isoformat()
-        if hint is float and type(value) is int:
+        if hint is float and type(value) is int and abs(value) < 1 << 1000:
             return float(value)
         if hint is not Path and type(value) is not hint:
             names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -110,9 +112,10 @@ class _Reader:
         for key in value:
             if key not in MAP_FIELDS:
                 self.unknown(key, MAP_FIELDS, where)
-        named = {key: (item,) if isinstance(item, str) else item for key, item in value.items()}
+        named = {key: [item] if isinstance(item, str) else item for key, item in value.items()}
         for key, item in named.items():
-            if not item or not all(isinstance(name, str) for name in item):
+            good = isinstance(item, list) and item and all(isinstance(name, str) and name for name in item)
+            if not good:
                 self.fail(f"{where}.{key}", "expected a field name, or a list of alternative field names")
         return {key: tuple(item) for key, item in named.items()}
 
@@ -149,9 +152,13 @@ class _Reader:
             self.fail(where, f"{value!r} is not one of {', '.join(valid)}; the nearest is {near!r}")
 
     def date(self, value: str | None) -> None:
+        if value is None:
+            return
         try:
-            datetime.date.fromisoformat(value or "2000-01-01")
+            good = datetime.date.fromisoformat(value).isoformat() == value
         except ValueError:
+            good = False
+        if not good:
             self.fail("lake.logical_date", f"expected YYYY-MM-DD, found {value!r}")
 
 

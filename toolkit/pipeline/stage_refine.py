@@ -18,6 +18,7 @@ import pyarrow as pa
 from toolkit import dedup
 from toolkit.pipeline.canonicalise import canonicalise
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec import Decontaminate, Dedup, Quality, as_data
 from toolkit.quality import gate, measure
 from toolkit.records import REGIMES, evidence
@@ -34,7 +35,6 @@ from toolkit.storage import (
     writing,
 )
 
-EVAL_ITEMS = "eval_items.parquet"
 SKETCH = pa.schema(
     [
         ("exact_high", pa.uint64()),

@@ -19,7 +19,7 @@ def key_lines(text: str) -> dict[str, int]:
     lines: dict[str, int] = {}
     seen: Counter[str] = Counter()
     table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             table = _place(header.group(2).replace(" ", ""), header.group(1) == "[[", seen)
             lines.setdefault(table, number)

@@ -82,5 +82,5 @@ def _ties(table: pa.Table) -> _Failure:
 
 def _below(table: pa.Table, name: str, least: float) -> _Failure:
     score = pc.struct_field(table["quality"], name).to_numpy().astype(float)
-    rows = score < np.float32(least)
+    rows = score < (np.float32(least) if name == "alpha_share" else least)
     return _Failure(f"filter:min_{name}", rows, score, float(least), json.dumps({"measure": name}))

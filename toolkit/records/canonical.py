@@ -26,12 +26,21 @@ def decode_payload(payload: bytes) -> dict[str, Any]:
     try:
         return _decode(payload)
     except (msgspec.MsgspecError, ValueError):
-        value = json.loads(payload, parse_int=str, parse_float=str)
+        value = json.loads(payload, parse_int=_integer)
         found = _SURROGATE.search(json.dumps(value, ensure_ascii=False))
         if found is None:
             return value
         code = f"U+{ord(found.group()):04X}"
         raise SchemaError("text.lone_surrogate", f"{code} stands alone: the text cannot be UTF-8") from None
+
+
+def _integer(digits: str) -> int | str:
+    # Python refuses to convert beyond 4,300 digits, so such a number stays text.
+    return int(digits) if len(digits) <= 4300 else digits
+
+
+def _fits_float32(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 3.4e38
 
 
 def canonical(
@@ -46,7 +55,7 @@ def canonical(
     record = {"sft": _sft, "preference": _preference, "rl": _rl}[wanted](draft)
     difficulty, lang = payload.get("difficulty"), payload.get("lang", payload.get("language"))
     record["regime"] = wanted
-    record["difficulty"] = float(difficulty) if type(difficulty) in (int, float) else None
+    record["difficulty"] = float(difficulty) if _fits_float32(difficulty) else None
     record["lang"] = lang if isinstance(lang, str) else None
     return record
 

@@ -60,7 +60,8 @@ def parse_messages(value: Any, field: str = "messages") -> list[Message]:
 def parse_transcript(value: str) -> list[Message] | None:
     """Messages from ``\\n\\nHuman: …\\n\\nAssistant: …``; None when ``value`` is not of that form.
 
-    Joining the turns again with their markers gives ``value`` back, so nothing is lost.
+    Joining the turns again with their markers gives ``value`` back, but for the one space that
+    may follow a colon.
     """
     if not _TURN.match(value):
         return None

@@ -27,8 +27,7 @@ MAP_FIELDS = ("messages", "prompt", "response", "chosen", "rejected", "answer")
 RESPONSES = ("response", "completion", "output")
 ANSWERS = ("answer", "ground_truth", "solution")
 
-_FINAL = re.compile(r"####[ \t]*(.+?)\s*\Z", re.DOTALL)
-_NUMBER = re.compile(r"[-+$]?[\d,]*\.?\d+%?")
+_NUMBER = re.compile(r"[-+$]?[\d,]*(?:\.\d+|(?<=\d))%?")
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def recognise(payload: Mapping[str, Any], mapping: Mapping[str, Sequence[str]] |
 
 def final_answer(solution: str) -> str | None:
     """What follows the last ``####`` of a worked solution, or None."""
-    found = _FINAL.search(solution, solution.rfind("####")) if "####" in solution else None
-    return found.group(1) if found else None
+    return (solution.rpartition("####")[2].strip() or None) if "####" in solution else None
 
 
 def _mapped(payload: Mapping[str, Any], mapping: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -94,10 +92,12 @@ def _dig(payload: Any, field: str) -> Any:
 
 def _messages(payload: Mapping[str, Any], key: str = "messages") -> Draft:
     turns = parse_messages(payload[key], key)
+    if turns[0]["role"] != "system":
+        turns = _system(payload) + turns
     last = max((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), default=None)
     answer, verifier = _check_of(payload)
     natural = "rl" if verifier else "sft"
-    if last is None:
+    if last is None or turns[-1]["role"] != "assistant":
         return Draft(natural, turns, (), answer=answer, verifier=verifier)
     return Draft(natural, turns[:last], turns[last:], answer=answer, verifier=verifier)
 
@@ -107,8 +107,10 @@ def _pair(payload: Mapping[str, Any]) -> Draft:
     rejected = conversation(payload["rejected"], "rejected", "assistant")
     shared = split_common(chosen, rejected)
     prompt = chosen[:shared]
-    if not prompt and payload.get("prompt") is not None:
-        prompt = _system(payload) + _without_cue(conversation(payload["prompt"], "prompt", "user"))
+    if chosen[0]["role"] == "assistant" and payload.get("prompt") is not None:
+        prompt = _without_cue(conversation(payload["prompt"], "prompt", "user")) + prompt
+    if prompt and prompt[0]["role"] != "system":
+        prompt = _system(payload) + prompt
     return Draft("preference", prompt, (), chosen[shared:], rejected[shared:])
 
 
@@ -172,7 +174,7 @@ def _check_of(payload: Mapping[str, Any]) -> tuple[str | None, Mapping[str, str]
     """The answer and the verifier a payload declares: a ``####`` final counts as the answer."""
     value = next((payload[name] for name in ANSWERS if payload.get(name) is not None), None)
     stated = value if isinstance(value, str) else None if value is None else _compact(value)
-    answer = (final_answer(stated) or stated) if stated is not None else None
+    answer = (final_answer(stated) or stated) if stated is not None and stated.strip() else None
     declared = payload.get("verifier")
     if declared is None:
         return answer, _exact(answer) if answer is not None else None
@@ -197,7 +199,7 @@ def _instruction_turn(payload: Mapping[str, Any], item: Mapping[str, Any]) -> Me
 
 def _system(payload: Mapping[str, Any]) -> list[Message]:
     said = payload.get("system")
-    return [message("system", said)] if isinstance(said, str) and said else []
+    return [] if said in (None, "") else [message("system", text(said, "system"))]
 
 
 def _without_cue(prompt: list[Message]) -> list[Message]:

@@ -71,7 +71,7 @@ class PartManifest:
                 [Ledger.from_dict(ledger) for ledger in data["ledgers"]],
                 data["facts"],
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     @classmethod
@@ -84,7 +84,7 @@ class PartManifest:
             try:
                 if (lake / output.path).stat().st_size != output.size:
                     return None
-            except OSError:
+            except (OSError, ValueError, TypeError):
                 return None
         return manifest
 
