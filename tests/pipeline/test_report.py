@@ -12,7 +12,7 @@ import pytest
 from toolkit.errors import RequestError
 from toolkit.pipeline import report_charts
 from toolkit.pipeline.report import report, visible
-from toolkit.pipeline.report_facts import Excerpt, Lake, collect, quantiles
+from toolkit.pipeline.report_facts import Lake, collect, quantiles
 from toolkit.pipeline.run import run
 
 SCRIPT = "<script>alert(1)</script>"
@@ -175,8 +175,14 @@ def test_books_that_do_not_balance_are_called_out(lake):
 
 def test_quarantine_shows_the_bytes_of_each_reason(facts):
     samples = {row["reason"]: row["samples"] for row in facts["quarantine"]}
-    assert samples["json.truncated"][0]["excerpt"].text.startswith('{"prompt": "' + SCRIPT)
+    assert samples["json.invalid"][0]["excerpt"].text.startswith('{"prompt": "' + SCRIPT)
     assert sum(row["records"] for row in facts["quarantine"]) == facts["totals"]["quarantined"]
+
+
+def test_a_reject_longer_than_any_buffer_is_sampled_by_its_beginning(tmp_path):
+    lake = build(tmp_path, ["x" * 300_000, "[1]", chat("one question", "and its one answer")])
+    samples = [sample for row in collect(lake)["quarantine"] for sample in row["samples"]]
+    assert sorted((len(s["excerpt"].text), s["excerpt"].more) for s in samples) == [(3, 0), (200, 299_800)]
 
 
 def test_removals_are_those_of_the_books(facts):
@@ -245,7 +251,7 @@ def test_a_file_delivered_again_is_listed_and_counted(tmp_path):
     assert (source["in"], source["gold"], source["removed"]) == (8, 4, 4)
 
 
-@pytest.mark.parametrize("lines", [[], ["not json"], [chat("one question", "and its one answer")]])
+@pytest.mark.parametrize("lines", [[""], ["not json"], [chat("one question", "and its one answer")]])
 def test_a_lake_with_little_or_nothing_in_it_has_a_report(tmp_path, lines):
     lake = build(tmp_path, lines)
     page = Page((lake / "report.html").read_text(encoding="utf-8"))
@@ -321,10 +327,7 @@ def test_a_share_that_is_not_nothing_can_be_seen():
 
 
 def test_the_report_needs_no_compiler(lake):
-    code = f"import sys; from toolkit.pipeline.report import report; report({str(lake)!r}); print('numba' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "from toolkit.pipeline.report import report; report(sys.argv[1]); print('numba' in sys.modules)"
+    command = [sys.executable, "-c", f"import sys; {code}", str(lake)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
-
-
-def test_an_excerpt_is_plain_data():
-    assert Excerpt("text", 3) == ("text", 3)

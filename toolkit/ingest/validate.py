@@ -29,7 +29,7 @@ REASONS = {
 }
 
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_UNFINISHED = re.compile(r"(?:-|\.|[eE][-+]?|tr?u?|fa?l?s?|nu?l?|\\?u[0-9a-fA-F]{0,3})?[ \t\r]*\Z")
+_UNFINISHED = re.compile(r"(?:-|\.|[eE][-+]?|tr?u?|fa?l?s?|nu?l?|\\?u[0-9a-fA-F]{0,4})?[ \t\r]*\Z")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -83,7 +83,7 @@ def _diagnose_json(text: str, line: bytes) -> tuple[str, str] | dict[str, Any]:
     except json.JSONDecodeError as error:
         return (
             "json.truncated" if _cut_short(text, error) else "json.invalid"
-        ), f"{error.msg} at {error.pos}"
+        ), f"character {error.pos}: {error.msg}"
     if text[end:].strip(" \t\r"):
         return "json.trailing_garbage", f"{len(text) - end} characters after the value"
     if not isinstance(value, dict):

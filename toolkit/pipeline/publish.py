@@ -96,8 +96,9 @@ def spec_digest(spec: Spec) -> str:
 
 
 def unpublish(lake: Path) -> None:
-    """From here to ``publish`` the lake is unfinished."""
-    (lake / MANIFEST).unlink(missing_ok=True)
+    """From here to ``publish`` the lake is unfinished, and no old report speaks for it."""
+    for name in (MANIFEST, REPORT, TIMINGS):
+        (lake / name).unlink(missing_ok=True)
 
 
 def drop_work(lake: Path) -> None:

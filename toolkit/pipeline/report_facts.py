@@ -180,12 +180,12 @@ def quarantine(lake: Lake) -> list[dict[str, Any]]:
     for file in lake.files("quarantine"):
         if budget <= 0 or all(len(row["samples"]) >= min(SAMPLES, row["records"]) for row in rows):
             break
-        budget -= file["size"]
-        for head, raw in _quarantined(lake.root / file["path"]):
+        for head, raw in _quarantined(lake.root / file["path"], budget):
             row = wanted.get((head["stage"], head["reason"]))
             if row is not None and len(row["samples"]) < SAMPLES:
                 size = head["origin"]["length"]
                 row["samples"].append({**head, "excerpt": _raw_excerpt(raw, size)})
+        budget -= file["size"]
     return sorted(rows, key=lambda row: (-row["records"], row["stage"], row["reason"]))
 
 
@@ -229,7 +229,8 @@ def quantiles(counts: np.ndarray) -> dict[str, int]:
     at = {
         name: max(1, int(np.ceil(q * below[-1]))) for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
     }
-    found = {name: int(np.searchsorted(below, rank)) for name, rank in at.items()}
+    last = len(counts) - 1
+    found = {name: min(last, int(np.searchsorted(below, rank))) for name, rank in at.items()}
     return {**found, "max": int(np.flatnonzero(counts).max(initial=0))}
 
 
@@ -259,10 +260,13 @@ def _estimates(lake: Lake, name: str) -> dict[str, int]:
     return {"tokens": int(values.sum()), "median": int(np.median(values)) if len(values) else 0}
 
 
-def _quarantined(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """(fields before ``raw``, first raw bytes) of each line; a line is never held whole."""
+def _quarantined(path: Path, budget: int) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """(fields before ``raw``, first raw bytes) of the lines that begin in the first ``budget`` bytes.
+
+    A line is never held whole: it may be as long as a reject can be.
+    """
     with path.open("rb") as file:
-        while start := file.readline(_HEAD_BYTES):
+        while file.tell() < budget and (start := file.readline(_HEAD_BYTES)):
             rest = start
             while rest and not rest.endswith(b"\n"):
                 rest = file.readline(_HEAD_BYTES)
@@ -495,7 +499,7 @@ def _texts(lake: Lake, places: set[Place]) -> dict[Place, Excerpt]:
         regime, mapping = (source.regime, source.map) if source else ("auto", {})
         for identity, line in _bronze(lake.root / shard, set(wanted)):
             text = _cut(_text_of(line, regime, mapping))
-            found |= {place: text for place in wanted[identity]}
+            found |= dict.fromkeys(wanted[identity], text)
     return found
 
 

@@ -100,7 +100,9 @@ class Outcome:
         )
         if self.ruined:
             return facts + "This is the setting that ruins everything: chats on different topics became one."
-        return facts + ("Some that differ are gone." if self.lost else "Everything that differs is still here.")
+        return facts + (
+            "Some that differ are gone." if self.lost else "Everything that differs is still here."
+        )
 
 
 def outcome(

@@ -38,18 +38,16 @@ class MaskedText:
         return sum(len(ids) for ids, _, on in self.pieces if on)
 
     def __repr__(self) -> str:
-        runs = ("".join(piece[1] for piece in run) for run in self._runs())
-        marks = ("⟦{}⟧" if on else "{}" for on, _ in groupby(piece[2] for piece in self.pieces))
-        return "".join(mark.format(text) for mark, text in zip(marks, runs, strict=True))
+        runs = (
+            (on, "".join(piece[1] for piece in run))
+            for on, run in groupby(self.pieces, lambda piece: piece[2])
+        )
+        return "".join(f"⟦{text}⟧" if on else text for on, text in runs)
 
     def _repr_html_(self) -> str:
         body = "".join(_piece(*piece) for piece in self.pieces)
         note = f"{self.tokens} tokens, {self.trained} trained (underlined), {self.tokens - self.trained} read"
         return f"<div style='font-family:monospace;line-height:1.9'>{body}</div><p><i>{note}</i></p>"
-
-    def _runs(self) -> Iterator[list[tuple[tuple[int, ...], str, bool]]]:
-        for _, run in groupby(self.pieces, key=lambda piece: piece[2]):
-            yield list(run)
 
 
 def masked(tokenizer: Any, ids: Sequence[int], mask: Sequence[bool]) -> MaskedText:

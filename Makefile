@@ -1,0 +1,39 @@
+# The same commands for people and for CI. PYTHON may name any Python from 3.11 to 3.13.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS ?= dev
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint lab notebooks clean
+
+demo: $(VENV)/.ready  ## make messy dumps, run the main job on them, audit the result
+	@$(BIN)/toolkit doctor | head -7
+	@rm -rf demo
+	$(BIN)/toolkit synth demo --records 50000 > demo.log && mv demo.log demo/synth.txt
+	$(BIN)/toolkit run demo/spec.toml
+	@$(BIN)/toolkit audit demo/lake
+
+test: $(VENV)/.ready lint  ## pass the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: $(VENV)/.ready  ## open the notebooks
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
+	$(BIN)/jupyter lab notebooks
+
+notebooks: $(VENV)/.ready  ## run the notebooks again, outputs in place
+	$(BIN)/python tests/orientation/test_notebook.py
+
+clean:
+	rm -rf $(VENV) demo
+
+# Every change of the requirements installs again; the stamp is written last.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
