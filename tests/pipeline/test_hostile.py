@@ -41,7 +41,10 @@ def good(number=5):
         (source("ok.jsonl", "../up"), "cannot name a folder"),
         (source("ok.jsonl", "a/../../b"), "cannot name a folder"),
         (source("ok.jsonl", ".."), "cannot name a folder"),
-        (source("ok.jsonl", "s", 'licens = "MIT"'), r"spec.toml:8: source\[0\].licens: unknown key.*'license'"),
+        (
+            source("ok.jsonl", "s", 'licens = "MIT"'),
+            r"spec.toml:7: source\[0\].licens: unknown key.*'license'",
+        ),
         (source("ok.jsonl", "s", "rank = true"), "expected a whole number, found True"),
         (source("cut.jsonl.gz"), "cut.jsonl.gz is damaged"),
     ],
@@ -162,6 +165,9 @@ def test_the_same_bytes_under_two_names_land_once(tmp_path):
         write_lines(tmp_path / "in" / name, good(4))
     result = run_spec(tmp_path, source("in"))
     assert result.rows()[0] == ("ingest", 8, 4, 0, 4)
+    assert "b.jsonl:2: this file has the bytes of in/a.jsonl" in repr(
+        toolkit.trace(result.lake, "in/b.jsonl:2")
+    )
     assert toolkit.audit(result.lake).ok
 
 

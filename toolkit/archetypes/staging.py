@@ -12,6 +12,7 @@ from pathlib import Path
 from toolkit.errors import RequestError
 
 STAGING = ".synth-partial"
+LAKE = "lake"  # what the dump's own spec builds here: left alone
 
 
 def prepare(out: Path, names: list[str]) -> Path:
@@ -28,7 +29,7 @@ def prepare(out: Path, names: list[str]) -> Path:
         if out.exists()
         else set()
     )
-    found = {name for name in found if not name.startswith(f"{STAGING}/")}
+    found = {name for name in found if not name.startswith((f"{STAGING}/", f"{LAKE}/"))}
     unknown = sorted(found - set(names))
     if unknown:
         raise RequestError(

@@ -49,7 +49,16 @@ def synth(
     quiet: Quiet = False,
 ) -> None:
     """Write messy raw dumps of all five archetypes, with the planted truth beside them."""
-    show(toolkit.synth(out, records=records, seed=seed), json)
+    with _progress(quiet or json).stage("synth", records, 0) as advance:
+        written = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal written
+            advance(done - written)
+            written = done
+
+        result = toolkit.synth(out, records=records, seed=seed, progress=progress)
+    show(result, json)
 
 
 @app.command()

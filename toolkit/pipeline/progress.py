@@ -9,9 +9,9 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Shows stages: enter one with its number of tasks, call the yielded function as each ends."""
+    """Shows stages: enter one with its number of tasks, call what it yields as each ends."""
 
-    def stage(self, name: str, tasks: int, done: int) -> contextmanager[Callable[[], None]]:
+    def stage(self, name: str, tasks: int, done: int) -> contextmanager[Callable[..., None]]:
         """Show a stage of ``tasks``, of which ``done`` were finished by an earlier run."""
 
 
@@ -19,27 +19,27 @@ class Silent:
     """Shows nothing."""
 
     @contextmanager
-    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[[], None]]:
+    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[..., None]]:
         """See Progress."""
-        yield lambda: None
+        yield lambda _count=1: None
 
 
 class Plain:
     """One line a stage, for logs and pipes."""
 
     @contextmanager
-    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[[], None]]:
+    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[..., None]]:
         """See Progress."""
         earlier = f", {done} of them done before" if done else ""
         print(f"{name}: {tasks} tasks{earlier}", file=sys.stderr, flush=True)
-        yield lambda: None
+        yield lambda _count=1: None
 
 
 class Bars:
     """One bar a stage on a terminal."""
 
     @contextmanager
-    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[[], None]]:
+    def stage(self, name: str, tasks: int, done: int) -> Iterator[Callable[..., None]]:
         """See Progress."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -53,7 +53,7 @@ class Bars:
         ]
         with RichProgress(*columns, console=Console(stderr=True)) as bars:
             task = bars.add_task(name, total=tasks, completed=done)
-            yield lambda: bars.advance(task)
+            yield lambda count=1: bars.advance(task, count)
 
 
 def for_people(quiet: bool) -> Progress:

@@ -71,16 +71,18 @@ class Journey:
 
 @dataclass(frozen=True)
 class Trace:
-    """Every journey that a query found."""
+    """Every journey that a query found; ``note`` says if the file asked for had been delivered before."""
 
     query: str
     journeys: tuple[Journey, ...] = field(repr=False)
+    note: str = ""
 
     def __repr__(self) -> str:
-        return "\n\n".join(map(repr, self.journeys))
+        return "\n\n".join([*([self.note] if self.note else []), *map(repr, self.journeys)])
 
     def _repr_html_(self) -> str:
-        return "".join(journey._repr_html_() for journey in self.journeys)
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return note + "".join(journey._repr_html_() for journey in self.journeys)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,14 @@ def trace(lake: str | Path, query: str) -> Trace:
     starts = list(_starts(lake, root, query))
     if not starts:
         raise RequestError(f"no record {query!r} in {lake}{_hint(lake, root, query)}")
-    return Trace(query, tuple(_follow(lake, start) for start in starts))
+    first = _delivered_before(root).get(query.rpartition(":")[0])
+    note = f"{query}: this file has the bytes of {first}; nothing of it entered again." if first else ""
+    return Trace(query, tuple(_follow(lake, start) for start in starts), note)
+
+
+def _delivered_before(root: Mapping[str, Any]) -> dict[str, str]:
+    """Name of a file -> the name its bytes were first delivered under, for files delivered again."""
+    return {f["name"]: f["same_as"] for source in root["sources"] for f in source["files"] if f["same_as"]}
 
 
 def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]:
@@ -130,8 +139,7 @@ def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]
 def _matcher(root: Mapping[str, Any], query: str) -> Any:
     path, _, line = query.rpartition(":")
     if path and line.isdigit():
-        same = {f["name"]: f["same_as"] for s in root["sources"] for f in s["files"] if f["same_as"]}
-        path, number = same.get(path, path), int(line)
+        path, number = _delivered_before(root).get(path, path), int(line)
         needle = json.dumps(path).encode()
 
         def at(seen: Any) -> bool:
