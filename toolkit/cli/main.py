@@ -142,6 +142,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _stop(f"error: {error.strerror or error}: {error.filename or 'a file of the request'}.", 1)
     except Exception as error:
         _stop(_usage(error) or _raise(error), 2)
 

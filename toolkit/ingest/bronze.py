@@ -46,10 +46,10 @@ class Door:
     def license_of(self, value: Any) -> str | None:
         """A record's own ``license`` if it states one, else its source's."""
         own = value.get("license")
-        return own if isinstance(own, str) and _is_text(own) else self.license
+        return own if isinstance(own, str) and own.strip() and _is_text(own) else self.license
 
     def _own(self, value: Any, payload: bytes) -> bytes:
-        model = value.get("generator_model", value.get("model"))
+        model = value.get("generator_model") or value.get("model")
         model = model if isinstance(model, str) and _is_text(model) else None
         pii = self.pii or ("suspected" if b"@" in payload and _EMAIL.search(payload) else None)
         return _facts(self, self.license_of(value), pii, model)

@@ -44,7 +44,7 @@ def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
     if "base" in data:
         reader.unknown("base", [item.name for item in fields(Spec) if item.name != "base"], "")
     if isinstance(lake := data.get("lake"), dict) and isinstance(lake.get("base"), str):
-        base = Path(lake.pop("base"))
+        base = base / lake.pop("base")
     spec = reader.table(Spec, {"base": base, **data}, "")
     reader.check(spec)
     return spec

@@ -21,9 +21,11 @@ def compared_text(record: Mapping[str, Any]) -> str:
 
 
 def every_text(record: Mapping[str, Any]) -> str:
-    """All text of the record, system prompts and answer included, one field to a line."""
-    answer = record.get("answer")
-    return "\n".join([*_turns(record, skip_system=False), *([answer] if answer else [])])
+    """All text of the record, system prompts, answer and tests included, one field to a line."""
+    verifier = record.get("verifier") or {}
+    tests = verifier.get("spec") if verifier.get("kind") != "exact_match" else None
+    beside = [text for text in (record.get("answer"), tests) if text]
+    return "\n".join([*_turns(record, skip_system=False), *beside])
 
 
 def _turns(record: Mapping[str, Any], skip_system: bool) -> Iterator[str]:

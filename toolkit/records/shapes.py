@@ -73,7 +73,7 @@ def _mapped(payload: Mapping[str, Any], mapping: Mapping[str, Sequence[str]]) ->
             raise SchemaError(
                 f"schema.missing_{name}", f"no field {' or '.join(fields)}; the record has {has}"
             )
-        found[name] = values[0]
+        found[name] = next((value for value in values if value is not None), None)
     return found
 
 
