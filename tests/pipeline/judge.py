@@ -15,7 +15,6 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +67,9 @@ class Said(NamedTuple):
 
     def everything(self) -> str:
         """The text that is searched for evaluation items: every turn, and the answer."""
-        return "\n".join([*(t for _, *texts in self.turns() for t in present(texts)), *present([self.answer])])
+        return "\n".join(
+            [*(t for _, *texts in self.turns() for t in present(texts)), *present([self.answer])]
+        )
 
 
 def present(texts: list[str | None]) -> list[str]:
@@ -108,7 +109,9 @@ def said(row: dict[str, Any], regime: str) -> Said:
 
 
 def chat(*exchanges: tuple[str, str]) -> Said:
-    turns = [(role, text, None) for two in exchanges for role, text in zip(("user", "assistant"), two, strict=True)]
+    turns = [
+        (role, text, None) for two in exchanges for role, text in zip(("user", "assistant"), two, strict=True)
+    ]
     return Said("sft", turns, [], [], None)
 
 
@@ -178,7 +181,9 @@ class EvalSets:
     def __init__(self, base: Path, sets: list[tuple[str, str, list[str]]]) -> None:
         self.words: dict[tuple[str, int, str], list[str]] = {}
         self.runs: dict[tuple[str, ...], set[tuple[str, int]]] = defaultdict(set)
-        self.short: dict[int, dict[tuple[str, ...], set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
+        self.short: dict[int, dict[tuple[str, ...], set[tuple[str, int]]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
         for name, path, fields in sets:
             for number, line in enumerate(written_lines(base / path).values()):
                 for field in fields:
@@ -211,7 +216,9 @@ class Lake:
     @cached_property
     def raw(self) -> dict[Key, bytes]:
         """Every written line of every file of every source."""
-        files = [(source["id"], file["name"]) for source in self.manifest["sources"] for file in source["files"]]
+        files = [
+            (source["id"], file["name"]) for source in self.manifest["sources"] for file in source["files"]
+        ]
         return {
             (source, name, number): line
             for source, name in files
@@ -238,7 +245,9 @@ class Lake:
     @cached_property
     def quarantine(self) -> list[tuple[Key, dict[str, Any]]]:
         """Every quarantined line."""
-        lines = [line for path in self._files("quarantine", ".jsonl") for line in path.read_bytes().splitlines()]
+        lines = [
+            line for path in self._files("quarantine", ".jsonl") for line in path.read_bytes().splitlines()
+        ]
         rows = [json.loads(line) for line in lines]
         return [(key_of(row["source_id"], row["origin"]), row) for row in rows]
 
@@ -271,7 +280,11 @@ class Lake:
     def gold_ids(self, regime: str) -> Counter[str]:
         """The records in the gold table of a regime, by id: the same line may have come from two sources."""
         table = self.gold(regime)
-        return Counter(table["doc_ids"].combine_chunks().flatten().to_pylist() if regime == "sft" else table["id"].to_pylist())
+        return Counter(
+            table["doc_ids"].combine_chunks().flatten().to_pylist()
+            if regime == "sft"
+            else table["id"].to_pylist()
+        )
 
     def _files(self, layer: str, suffix: str) -> list[Path]:
         """The files of a layer: those on disk are those that the root manifest names."""
@@ -305,7 +318,9 @@ def check_every_line_is_in_one_place(lake: Lake) -> Counter[str]:
     ends = lake.places()
     assert ends.keys() == lake.raw.keys(), sorted(ends.keys() ^ lake.raw.keys())[:5]
     assert {key: places for key, places in ends.items() if len(places) != 1} == {}
-    landed = Counter([key for key, _, _ in lake.bronze] + [k for k, row in lake.quarantine if row["stage"] == "ingest"])
+    landed = Counter(
+        [key for key, _, _ in lake.bronze] + [k for k, row in lake.quarantine if row["stage"] == "ingest"]
+    )
     assert landed == Counter(key for key in lake.raw if key[:2] not in lake.again)
     for key, line, row in lake.bronze:
         assert line.endswith(b',"payload":' + lake.raw[key] + b"}"), key
@@ -314,7 +329,11 @@ def check_every_line_is_in_one_place(lake: Lake) -> Counter[str]:
         assert base64.b64decode(row["raw"]) == lake.raw[key], key
         assert row["sha256"] == hashlib.sha256(lake.raw[key]).hexdigest(), key
     for regime in ("sft", "preference", "rl"):
-        ids = [lake.silver[k]["id"] for k, at in ends.items() if at == ["gold"] and lake.silver[k]["regime"] == regime]
+        ids = [
+            lake.silver[k]["id"]
+            for k, at in ends.items()
+            if at == ["gold"] and lake.silver[k]["regime"] == regime
+        ]
         assert Counter(ids) == lake.gold_ids(regime), regime
     return Counter(place for [place] in ends.values())
 
@@ -323,12 +342,19 @@ def check_silver_says_what_the_lines_say(lake: Lake) -> None:
     """Assert that every silver row is the record that was read from its raw line by other means."""
     for key, row in lake.silver.items():
         wanted, parts = lake.said(key), ("prompt", "chosen", "rejected")
-        found = {name: [(m["role"], m["content"], m["tool_calls"]) for m in row[name] or ()] for name in ("messages", *parts)}
+        found = {
+            name: [(m["role"], m["content"], m["tool_calls"]) for m in row[name] or ()]
+            for name in ("messages", *parts)
+        }
         if wanted.regime == "sft":
             assert (found.pop("prompt"), found["messages"]) == ([], wanted.prompt), key
         else:
             assert (found.pop("messages"), found["prompt"]) == ([], wanted.prompt), key
-        assert (row["regime"], found["chosen"], found["rejected"]) == (wanted.regime, wanted.chosen, wanted.rejected)
+        assert (row["regime"], found["chosen"], found["rejected"]) == (
+            wanted.regime,
+            wanted.chosen,
+            wanted.rejected,
+        )
         assert row["answer"] == wanted.answer, key
 
 
@@ -343,14 +369,22 @@ def check_dedup_evidence(lake: Lake, threshold: tuple[int, int]) -> Counter[str]
         gone, stays = lake.said(key), lake.said(kept)
         assert gone.regime == stays.regime == row["regime"], (key, kept)
         one, other = normalised(gone.compared()), normalised(stays.compared())
-        preference = [(ranks[kept], -len(other.encode()), row["kept_id"]), (ranks[key], -len(one.encode()), row["removed_id"])]
+        preference = [
+            (ranks[kept], -len(other.encode()), row["kept_id"]),
+            (ranks[key], -len(one.encode()), row["removed_id"]),
+        ]
         assert preference == sorted(preference), (key, kept)
         if row["method"] == "exact":
             assert one == other != "", (key, kept)
             continue
         a, b = shingles(one), shingles(other)
         shared, union, detail = len(a & b), len(a | b), json.loads(row["detail"])
-        assert row["method"] == "near" and shared * threshold[1] >= union * threshold[0], (key, kept, shared, union)
+        assert row["method"] == "near" and shared * threshold[1] >= union * threshold[0], (
+            key,
+            kept,
+            shared,
+            union,
+        )
         assert (detail["intersection"], detail["union"], detail["shingle"]) == (shared, union, "word:5"), key
         assert row["score"] == shared / union and row["threshold"] == threshold[0] / threshold[1], key
     return Counter(row["method"] for _, row in rows)
@@ -381,28 +415,31 @@ START, END = b"<|im_start|>", b"<|im_end|>"
 
 
 class Layout(NamedTuple):
-    """A conversation as ChatML: its bytes, which of them are trained, where control tokens begin."""
+    """A conversation as ChatML: its bytes, runs of (trained, bytes), and where control tokens begin."""
 
     data: bytes
-    trained: np.ndarray
+    runs: list[tuple[bool, int]]
     control: list[int]
 
 
 def layout(turns: list[Turn], trained_from: int = 0, generation: bool = False) -> Layout:
     """Lay out turns; assistant turns from number ``trained_from`` on are trained, up to their stop token."""
-    data, flags, control = b"", [], []
+    data, runs, control = b"", [], []
     for number, (role, content, calls) in enumerate(turns):
-        body = content if calls is None else f"{content}{chr(10) if content else ''}<tool_call>\n{calls}\n</tool_call>"
-        head, text = START + f"{role}\n".encode(), body.encode()
-        train = role == "assistant" and number >= trained_from
-        control += [len(data), len(data) + len(head) + len(text)]
-        data += head + text + END + b"\n"
-        flags += [(False, len(head)), (train, len(text) + len(END)), (False, 1)]
+        called = "" if calls is None else ("\n" if content else "") + f"<tool_call>\n{calls}\n</tool_call>"
+        head, body = START + f"{role}\n".encode(), (content + called).encode()
+        control += [len(data), len(data) + len(head) + len(body)]
+        data += head + body + END + b"\n"
+        runs += [
+            (False, len(head)),
+            (role == "assistant" and number >= trained_from, len(body + END)),
+            (False, 1),
+        ]
     if generation:
         control.append(len(data))
         data += START + b"assistant\n"
-        flags.append((False, len(START) + 10))
-    return Layout(data, np.repeat([flag for flag, _ in flags], [size for _, size in flags]), control)
+        runs.append((False, len(START + b"assistant\n")))
+    return Layout(data, runs, control)
 
 
 class Vocabulary:
@@ -414,26 +451,35 @@ class Vocabulary:
         rest = [byte for byte in range(256) if byte not in plain]
         alphabet = {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(rest)}
         self.control = {token["id"]: token["content"].encode() for token in spec["added_tokens"]}
-        ordinary = {n: bytes(alphabet[c] for c in s) for s, n in spec["model"]["vocab"].items() if n not in self.control}
+        vocabulary = spec["model"]["vocab"].items()
+        ordinary = {n: bytes(alphabet[c] for c in text) for text, n in vocabulary if n not in self.control}
         self.bytes = {**ordinary, **self.control}
         self.sizes = np.zeros(max(self.bytes) + 1, np.int64)
         self.sizes[list(self.bytes)] = [len(data) for data in self.bytes.values()]
 
-    def check(self, ids: np.ndarray, mask: np.ndarray, wanted: Layout, name: str) -> None:
-        """Assert that ``ids`` spell the layout, and that exactly the trained bytes lie in masked tokens."""
-        assert b"".join(map(self.bytes.__getitem__, ids.tolist())) == wanted.data, name
-        sizes = self.sizes[ids]
-        starts = np.cumsum(sizes) - sizes
-        assert starts[np.isin(ids, list(self.control))].tolist() == wanted.control, name
-        assert np.array_equal(np.repeat(mask, sizes), wanted.trained), name
+    def check(
+        self, names: list[str], ids: np.ndarray, mask: np.ndarray, lengths: np.ndarray, wanted: list[Layout]
+    ) -> None:
+        """Assert that each sequence spells its layout, and that its mask covers the trained bytes alone.
 
-
-def sequences(table: pa.Table, column: str, mask: str | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The ids and the mask of every row of a gold table (no mask: nothing is trained)."""
-    masks = table[mask].to_pylist() if mask else None
-    for row, ids in enumerate(table[column].combine_chunks()):
-        values = np.array(ids.values, np.int64)
-        yield values, np.array(masks[row] if masks else np.zeros(len(values)), bool)
+        Sequences lie end to end in ``ids`` and ``mask``; all is compared in bytes, so a token that
+        ends inside a character, or lies across the edge of a turn, is seen for what it is.
+        """
+        sizes, tokens = self.sizes[ids], np.concatenate([[0], np.cumsum(lengths)])
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        assert tokens[-1] == len(ids) == len(mask)
+        spelt = b"".join(map(self.bytes.__getitem__, ids.tolist()))
+        trained = np.repeat(mask, sizes)
+        is_control = np.isin(ids, list(self.control))
+        for i, (name, want) in enumerate(zip(names, wanted, strict=True)):
+            first, last = tokens[i], tokens[i + 1]
+            start, end = starts[first], starts[last]
+            assert spelt[start:end] == want.data, name
+            assert (starts[first:last][is_control[first:last]] - start).tolist() == want.control, name
+            at = start
+            for flag, size in want.runs:
+                assert (trained[at : at + size] == flag).all(), (name, want.data[at - start :][:size])
+                at += size
 
 
 def check_gold(lake: Lake, context: int) -> dict[str, int]:
@@ -447,41 +493,55 @@ def check_gold(lake: Lake, context: int) -> dict[str, int]:
     }
 
 
+def _flat(table: pa.Table, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values of a list column end to end, and the length of each list."""
+    lists = table[column].combine_chunks()
+    return lists.flatten().to_numpy(zero_copy_only=False), lists.value_lengths().to_numpy()
+
+
 def _check_packs(table: pa.Table, by_id: dict, vocabulary: Vocabulary, context: int) -> int:
-    count = 0
-    rows = table.select(["seq_lens", "doc_ids", "doc_starts"]).to_pylist()
-    for row, (ids, mask) in zip(rows, sequences(table, "input_ids", "loss_mask"), strict=True):
-        ends = np.cumsum(row["seq_lens"])
-        assert 0 < ends[-1] == len(ids) == len(mask) <= context
-        assert row["doc_starts"] == [0, *ends[:-1].tolist()]
-        for name, start, end in zip(row["doc_ids"], row["doc_starts"], ends.tolist(), strict=True):
-            vocabulary.check(ids[start:end], mask[start:end], layout(by_id["sft", name].prompt), name)
-            assert mask[start:end].any(), name
-            count += 1
-    return count
+    (ids, in_pack), (mask, masked) = _flat(table, "input_ids"), _flat(table, "loss_mask")
+    lengths, documents = _flat(table, "seq_lens")
+    starts, _ = _flat(table, "doc_starts")
+    names = table["doc_ids"].combine_chunks().flatten().to_pylist()
+    assert np.array_equal(in_pack, masked) and in_pack.min() > 0 and in_pack.max() <= context
+    ends = np.cumsum(lengths)
+    first = np.repeat(np.cumsum(in_pack) - in_pack, documents)
+    assert np.array_equal(starts, ends - lengths - first)
+    assert np.array_equal(np.cumsum(in_pack), ends[np.cumsum(documents) - 1])
+    wanted = [layout(by_id["sft", name].prompt) for name in names]
+    assert all(any(flag for flag, _ in want.runs) for want in wanted)
+    vocabulary.check(names, ids, mask, lengths, wanted)
+    return len(names)
 
 
 def _check_pairs(table: pa.Table, by_id: dict, vocabulary: Vocabulary, context: int) -> int:
     names, shared = table["id"].to_pylist(), table["prompt_tokens"].to_pylist()
     heads = []
     for branch in ("chosen", "rejected"):
-        for at, (ids, mask) in enumerate(sequences(table, f"{branch}_input_ids", f"{branch}_loss_mask")):
-            record = by_id["preference", names[at]]
-            vocabulary.check(ids, mask, layout([*record.prompt, *getattr(record, branch)], len(record.prompt)), names[at])
-            assert mask.any() and len(ids) <= context, names[at]
-            prompt = ids[: shared[at]]
-            vocabulary.check(prompt, mask[: shared[at]], layout(record.prompt, len(record.prompt)), names[at])
-            heads.append(prompt)
-    assert all(np.array_equal(a, b) for a, b in zip(heads[: len(names)], heads[len(names) :], strict=True))
-    return len(heads)
+        (ids, lengths), (mask, masked) = (
+            _flat(table, f"{branch}_{name}") for name in ("input_ids", "loss_mask")
+        )
+        assert np.array_equal(lengths, masked) and lengths.max() <= context
+        records = [by_id["preference", name] for name in names]
+        turns = [([*said.prompt, *getattr(said, branch)], len(said.prompt)) for said in records]
+        vocabulary.check(names, ids, mask, lengths, [layout(*two) for two in turns])
+        starts = np.cumsum(lengths) - lengths
+        heads.append([ids[start : start + n] for start, n in zip(starts, shared, strict=True)])
+        spelt = [int(vocabulary.sizes[head].sum()) for head in heads[-1]]
+        assert spelt == [len(layout(said.prompt).data) for said in records]
+    assert all(np.array_equal(a, b) for a, b in zip(*heads, strict=True))
+    return 2 * len(names)
 
 
 def _check_prompts(table: pa.Table, by_id: dict, vocabulary: Vocabulary, context: int) -> int:
+    ids, lengths = _flat(table, "input_ids")
     rows = table.select(["id", "prompt", "answer", "verifier"]).to_pylist()
-    for row, (ids, mask) in zip(rows, sequences(table, "input_ids", None), strict=True):
-        record = by_id["rl", row["id"]]
-        vocabulary.check(ids, mask, layout(record.prompt, len(record.prompt), generation=True), row["id"])
+    names, records = [row["id"] for row in rows], [by_id["rl", row["id"]] for row in rows]
+    wanted = [layout(said.prompt, len(said.prompt), generation=True) for said in records]
+    vocabulary.check(names, ids, np.zeros(len(ids), bool), lengths, wanted)
+    for row, record in zip(rows, records, strict=True):
         assert [(m["role"], m["content"], m["tool_calls"]) for m in row["prompt"]] == record.prompt, row["id"]
         assert row["answer"] == record.answer and row["verifier"]["kind"], row["id"]
-        assert len(ids) <= context, row["id"]
+    assert lengths.max() <= context
     return len(rows)

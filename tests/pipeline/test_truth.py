@@ -53,8 +53,11 @@ EVALUATION = [
 class Case:
     """One dump, the lake made of it, and its truth by kind."""
 
-    def __init__(self, out: Path, seed: int) -> None:
+    def __init__(self, out: Path, seed: int, tokenizer: Path | None = None) -> None:
         toolkit.synth(out, records=RECORDS, seed=seed)
+        if tokenizer is not None:
+            with (out / "spec.toml").open("a", encoding="utf-8") as spec:
+                spec.write(f"tokenizer = {json.dumps(str(tokenizer))}\n")
         toolkit.run(out / "spec.toml", workers=2)
         self.out = out
         self.lake = Lake(out / "lake", out, defaultdict(lambda: "sft", REGIMES))
@@ -91,7 +94,10 @@ class Case:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
-    return [Case(tmp_path_factory.mktemp("truth") / "dump", seed) for seed in SEEDS]
+    """A dump for each seed; the second is packed with the tokenizer that the first one trained."""
+    first = Case(tmp_path_factory.mktemp("truth") / "dump", SEEDS[0])
+    tokenizer = first.lake.folder / "tokenizer.json"
+    return [first, Case(tmp_path_factory.mktemp("truth") / "dump", SEEDS[1], tokenizer)]
 
 
 @pytest.fixture(params=range(len(SEEDS)), ids=[f"seed{seed}" for seed in SEEDS])
@@ -137,9 +143,8 @@ def test_lines_with_a_renamed_prompt_are_in_quarantine_for_a_missing_prompt(case
 
 
 def test_nothing_else_is_in_quarantine(case):
-    assert {key for key, _ in case.lake.quarantine} == case.planted("malformed").keys() | case.planted(
-        "renamed"
-    ).keys()
+    wanted = case.planted("malformed").keys() | case.planted("renamed").keys()
+    assert {key for key, _ in case.lake.quarantine} == wanted
 
 
 def test_ties_are_removed_as_ties_and_nothing_else_is(case):
@@ -182,7 +187,8 @@ def test_every_leak_is_removed_with_its_item_as_evidence(case):
 
 
 def test_what_is_removed_as_leaked_is_what_a_slow_search_finds(case):
-    assert check_decontamination(case.lake, EvalSets(case.out, EVALUATION)).keys() == case.planted("leak").keys()
+    found = check_decontamination(case.lake, EvalSets(case.out, EVALUATION))
+    assert found.keys() == case.planted("leak").keys()
 
 
 def test_both_halves_of_every_planted_pair_reach_dedup(case):

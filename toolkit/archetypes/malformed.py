@@ -87,7 +87,7 @@ def _unrecognised(feed: Feed, sample: Sample, meta: int, draws: Draws) -> bytes:
 
 def _bad_role(feed: Feed, sample: Sample, meta: int, draws: Draws) -> bytes:
     record = feed.render(sample, meta)
-    record["messages"][-1]["role"] = draws.pick(("narrator", "bot", "Moderator", ""))
+    record["messages"][-1]["role"] = draws.pick(("narrator", "critic", "Moderator", ""))
     return _encode(record)
 
 

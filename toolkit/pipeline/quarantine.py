@@ -27,8 +27,9 @@ class Quarantine:
         return [(*key, count) for key, count in ordered]
 
     def __repr__(self) -> str:
-        head = f"{'stage':<10}{'source':<20}{'reason':<28}{'lines':>8}"
-        return "\n".join([head, *(f"{a:<10}{b:<20}{c:<28}{n:>8,}" for a, b, c, n in self.rows())])
+        wide = max([20, *(len(source) for _, source, _ in self.counts)])
+        head = f"{'stage':<10}{'source':<{wide}}  {'reason':<26}{'lines':>8}"
+        return "\n".join([head, *(f"{a:<10}{b:<{wide}}  {c:<26}{n:>8,}" for a, b, c, n in self.rows())])
 
     def _repr_html_(self) -> str:
         body = "".join(

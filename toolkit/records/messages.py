@@ -74,7 +74,7 @@ def conversation(value: Any, field: str, role: str) -> list[Message]:
     """Messages from whatever holds a side of a pair: a list, a transcript, or one text by ``role``."""
     if isinstance(value, list):
         return parse_messages(value, field)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and ("role" in value or "from" in value):
         return [_parse_one(value, field)]
     said = text(value, field)
     return parse_transcript(said) or [message(role, said)]

@@ -86,7 +86,7 @@ class Outcome:
         share = 100 * self.lost / max(self.distinct, 1)
         bar = (
             "<div style='width:320px;background:#e8e8e8'>"
-            f"<div style='width:{share:.0f}%;min-width:1px;height:14px;background:{RED}'></div></div>"
+            f"<div style='width:{share:.0f}%;height:14px;background:{RED}'></div></div>"
         )
         return f"<p>{html.escape(self._words())}</p>{bar}"
 
@@ -151,6 +151,7 @@ def lost_by_threshold(
         axes.plot(thresholds, lost, color=colour, marker=marker, ls=line, ms=5, label=label, clip_on=False)
     total = int(np.sum(distinct))
     axes.axvline(used, color="#bbbbbb", lw=1, zorder=0)
+    axes.annotate("in use", (used, 1.03), xycoords=("data", "axes fraction"), ha="center", color="#666666")
     axes.set_ylim(0, 1.08 * total)
     axes.set_xlabel("threshold (Jaccard similarity of word 5-grams)")
     axes.set_ylabel(f"templated chats lost, of {total}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from toolkit.viz.palette import BLUE, GREY, INK, ORANGE, RED
 
@@ -19,6 +20,8 @@ def funnel(manifest: Mapping[str, Any]) -> Figure:
     passed, reasons = figure.subplots(1, 2, width_ratios=(1, 1.25))
     _passed(passed, ledgers)
     _reasons(reasons, left)
+    if left:
+        figure.legend(frameon=False, loc="outside upper right", ncols=2)
     return figure
 
 
@@ -47,15 +50,15 @@ def _reasons(axes: Axes, left: list[tuple[str, str, str, int]]) -> None:
         bars = axes.barh(at, [left[i][3] for i in at], color=colour[how], height=0.62, label=how)
         axes.bar_label(bars, [f"{left[i][3]:,}" for i in at], padding=3, color=INK)
     axes.set_yticks(range(len(left)), [f"{stage}  {reason}" for stage, _, reason, _ in left], fontsize=8)
-    _plain(axes, "records that do not, by stage and reason", max((row[3] for row in left), default=1))
-    if left:
-        axes.legend(frameon=False, loc="lower right")
+    _plain(axes, "records that do not, and why", max((row[3] for row in left), default=1))
 
 
 def _plain(axes: Axes, title: str, most: int) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.16 * max(most, 1))
     axes.set_xlabel("records")
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

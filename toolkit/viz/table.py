@@ -19,19 +19,25 @@ class Table:
     def __repr__(self) -> str:
         lines = [list(self.head), *([_text(cell) for cell in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        right = [all(isinstance(row[i], int | float) for row in self.rows) for i in range(len(self.head))]
         return "\n".join(
             "  ".join(
                 cell.rjust(width) if number else cell.ljust(width)
-                for cell, width, number in zip(line, widths, right, strict=True)
+                for cell, width, number in zip(line, widths, self._numbers(), strict=True)
             ).rstrip()
             for line in lines
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{html.escape(name)}</th>" for name in self.head)
-        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        sides = ["right" if number else "left" for number in self._numbers()]
+        head = "".join(map(_cell, ["th"] * len(sides), self.head, sides))
+        body = "".join(
+            f"<tr>{''.join(map(_cell, ['td'] * len(sides), row, sides))}</tr>" for row in self.rows
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _numbers(self) -> list[bool]:
+        """Which columns hold nothing but numbers."""
+        return [all(isinstance(row[i], int | float) for row in self.rows) for i in range(len(self.head))]
 
 
 def _text(cell: Cell) -> str:
@@ -40,6 +46,5 @@ def _text(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}"
 
 
-def _cell(cell: Cell) -> str:
-    align = "left" if isinstance(cell, str) else "right"
-    return f"<td style='text-align:{align}'>{html.escape(_text(cell))}</td>"
+def _cell(tag: str, cell: Cell, side: str) -> str:
+    return f"<{tag} style='text-align:{side}'>{html.escape(_text(cell))}</{tag}>"

@@ -43,13 +43,14 @@ def word_diff(before: str, after: str, context: int = 5) -> WordDiff:
 
 def _runs(codes: list, left: list[str], right: list[str], context: int) -> Iterator[tuple[str, str]]:
     for number, (code, a, b, c, d) in enumerate(codes):
-        if code == "equal":
+        if len(codes) == 1 and code == "equal":
+            yield SAME, " ".join(left)
+        elif code == "equal":
             yield SAME, _cut(left[a:b], context * (number > 0), context * (number < len(codes) - 1))
-            continue
-        if b > a:
-            yield GONE, " ".join(left[a:b])
-        if d > c:
-            yield NEW, " ".join(right[c:d])
+        else:
+            yield from (
+                (kind, " ".join(words)) for kind, words in ((GONE, left[a:b]), (NEW, right[c:d])) if words
+            )
 
 
 def _cut(words: list[str], head: int, tail: int) -> str:
