@@ -238,7 +238,7 @@ def test_a_killed_worker_is_reported_and_the_run_can_go_on(tmp_path):
     script.write_text(
         "import os, signal, sys\n"
         "import toolkit.pipeline.workers as w\n"
-        "from toolkit.pipeline.stage_refine import RefineJob\n"
+        "from toolkit.pipeline.stages.refine import RefineJob\n"
         "from toolkit.cli import main\n"
         "real = w.Workers.run\n"
         "def run(self, jobs, advance):\n"

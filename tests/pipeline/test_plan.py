@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.errors import RequestError
 from toolkit.pipeline.plan import make_plan
-from toolkit.pipeline.spec_reader import parse_spec
+from toolkit.pipeline.spec.reader import parse_spec
 
 LINE = b'{"prompt":"a","response":"b"}\n'
 

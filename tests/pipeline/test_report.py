@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.pipeline import report_charts
-from toolkit.pipeline.report import report, visible
-from toolkit.pipeline.report_facts import Lake, collect, quantiles
+from toolkit.pipeline.report import charts as report_charts
+from toolkit.pipeline.report.facts import collect
+from toolkit.pipeline.report.lake import Lake
+from toolkit.pipeline.report.lengths import quantiles
+from toolkit.pipeline.report.page import report, visible
 from toolkit.pipeline.run import run
 
 SCRIPT = "<script>alert(1)</script>"
@@ -288,10 +290,11 @@ def test_a_folder_that_is_no_finished_lake_is_refused(tmp_path, spec, message):
 
 
 def test_a_record_that_bronze_lost_is_shown_without_text(lake):
-    from toolkit.pipeline.report_facts import Place, _texts
+    from toolkit.pipeline.report.lake import Place
+    from toolkit.pipeline.report.texts import texts_of
 
     missing = Place("chats", "data.jsonl", 10**9, "0" * 64)
-    assert _texts(Lake.read(lake), {missing}) == {}
+    assert texts_of(Lake.read(lake), {missing}) == {}
 
 
 def test_quantiles_are_those_of_the_sorted_values():
@@ -327,7 +330,9 @@ def test_a_share_that_is_not_nothing_can_be_seen():
 
 
 def test_the_report_needs_no_compiler(lake):
-    code = "from toolkit.pipeline.report import report; report(sys.argv[1]); print('numba' in sys.modules)"
+    code = (
+        "from toolkit.pipeline.report.page import report; report(sys.argv[1]); print('numba' in sys.modules)"
+    )
     command = [sys.executable, "-c", f"import sys; {code}", str(lake)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.pipeline import spec as tables
-from toolkit.pipeline.spec import EvalSet, LakeTable, Packing, Quality, Source, Spec, as_data, resolved
-from toolkit.pipeline.spec_reader import _RANGES, load_spec, parse_spec
-from toolkit.pipeline.spec_writer import to_toml
-from toolkit.pipeline.toml_lines import key_lines
+from toolkit.pipeline.spec import tables
+from toolkit.pipeline.spec.reader import _RANGES, load_spec, parse_spec
+from toolkit.pipeline.spec.tables import EvalSet, LakeTable, Packing, Quality, Source, Spec, as_data, resolved
+from toolkit.pipeline.spec.toml_lines import key_lines
+from toolkit.pipeline.spec.writer import to_toml
 
 BASE = Path("/base")
 SOURCE = '[[source]]\nid = "a"\ntype = "synthetic"\npath = "a.jsonl"\n'

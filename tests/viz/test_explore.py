@@ -12,7 +12,7 @@ explored = sys.modules["toolkit.viz.explore"]
 @pytest.fixture
 def shown(monkeypatch):
     seen = []
-    monkeypatch.setattr(explored, "display", lambda *things: seen.extend(things))
+    monkeypatch.setattr("IPython.display.display", lambda *things: seen.extend(things))
     return seen
 
 

@@ -30,7 +30,7 @@ from toolkit.pipeline.clean_bronze import read_root
 from toolkit.pipeline.gold_files import gold_ids
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.publish import MANIFEST, spec_digest
-from toolkit.pipeline.spec_reader import load_spec
+from toolkit.pipeline.spec.reader import load_spec
 from toolkit.storage import Group, IdHash, Ledger, read_jsonl_zst, read_parquet, sha256_bytes, sha256_file
 
 _NAMED_AT_ROOT = {MANIFEST, "spec.toml", "timings.json", "report.html"}

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import GateError
-from toolkit.pipeline.corpus import load_corpus
 from toolkit.pipeline.jobs import job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.runner import Runner
-from toolkit.pipeline.spec import Spec, as_data
-from toolkit.pipeline.stage_dedup import band_jobs, verify_jobs
-from toolkit.pipeline.stage_gold import gold_jobs
-from toolkit.pipeline.stage_ingest import delivered_again
-from toolkit.pipeline.stage_refine import RefineJob
-from toolkit.pipeline.stage_silver import silver_jobs
-from toolkit.pipeline.stage_tokens import TokenJob, tokenizer_job
-from toolkit.pipeline.verdict import decide, put_in_order
+from toolkit.pipeline.spec.tables import Spec, as_data
+from toolkit.pipeline.stages.corpus import load_corpus
+from toolkit.pipeline.stages.gold import gold_jobs
+from toolkit.pipeline.stages.ingest import delivered_again
+from toolkit.pipeline.stages.refine import RefineJob
+from toolkit.pipeline.stages.silver import silver_jobs
+from toolkit.pipeline.stages.similar import band_jobs, verify_jobs
+from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
+from toolkit.pipeline.stages.verdict import decide, put_in_order
 from toolkit.storage import Ledger, Output, PartManifest, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
-_SILVER_ROOMS = ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline"]
+_SILVER_ROOMS = ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from toolkit.ingest import Forgotten, payload_of
-from toolkit.pipeline.spec import Spec
-from toolkit.pipeline.stage_ingest import write_bronze
+from toolkit.pipeline.spec.tables import Spec
+from toolkit.pipeline.stages.ingest import write_bronze
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Group, Ledger, PartManifest, read_json, read_jsonl_zst
 

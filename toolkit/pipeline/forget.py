@@ -28,11 +28,11 @@ from toolkit.pipeline.clean_bronze import (
 )
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import drop_work, publish, run_key, unpublish
-from toolkit.pipeline.report import report
+from toolkit.pipeline.report.page import report
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
-from toolkit.pipeline.spec import Spec
-from toolkit.pipeline.spec_reader import load_spec
+from toolkit.pipeline.spec.reader import load_spec
+from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import clean_leftovers, locked

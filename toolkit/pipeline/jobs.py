@@ -20,7 +20,6 @@ from toolkit.storage import PartManifest, digest_json, sha256_bytes
 
 WORK = ".work"
 
-_JOB_CODE = ("stage_*.py", "canonicalise.py", "corpus.py", "eval_items.py", "verdict.py")
 _ROOMS = Path(__file__).resolve().parent.parent
 
 
@@ -63,12 +62,8 @@ def job_key(stage: str, rooms: Sequence[str], **inputs: Any) -> str:
 
 @functools.cache
 def code_digest(room: str) -> str:
-    """Hash of a room's source files: a change of code makes what it wrote stale.
-
-    Of this room only what jobs run counts: a change of the report, say, makes no data stale.
-    """
-    patterns = _JOB_CODE if room == "pipeline" else ("*.py",)
-    files = sorted({file for pattern in patterns for file in (_ROOMS / room).glob(pattern)})
+    """Hash of a room's source files: a change of code makes what it wrote stale."""
+    files = sorted((_ROOMS / room).glob("*.py"))
     return sha256_bytes(b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files))
 
 

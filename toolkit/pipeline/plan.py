@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit.errors import RequestError
 from toolkit.ingest import Census, Door, expand, take_census
-from toolkit.pipeline.spec import Source, Spec, as_data
+from toolkit.pipeline.spec.tables import Source, Spec, as_data
 from toolkit.storage import digest_json, sha256_file
 from toolkit.storage.atomic import PREFIX as LEFTOVER
 

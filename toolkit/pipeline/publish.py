@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.pipeline.jobs import WORK, code_digest
 from toolkit.pipeline.plan import LAYERS
-from toolkit.pipeline.spec import Spec, as_data
+from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Output, digest_json, read_json, write_json
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"
 REPORT = "report.html"
-_ROOMS = ("records", "kernels", "dedup", "quality", "ingest", "packing", "storage", "pipeline")
+_ROOMS = (
+    "records",
+    "kernels",
+    "dedup",
+    "quality",
+    "ingest",
+    "packing",
+    "storage",
+    "pipeline",
+    "pipeline/stages",
+)
 _LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
 
 

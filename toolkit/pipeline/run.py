@@ -17,16 +17,16 @@ from typing import Any
 
 from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
-from toolkit.pipeline.eval_items import read_eval_items
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
-from toolkit.pipeline.spec import Spec
-from toolkit.pipeline.spec_reader import load_spec
-from toolkit.pipeline.spec_writer import to_toml
-from toolkit.pipeline.stage_ingest import ingest_jobs
+from toolkit.pipeline.spec.reader import load_spec
+from toolkit.pipeline.spec.tables import Spec
+from toolkit.pipeline.spec.writer import to_toml
+from toolkit.pipeline.stages.eval_items import read_eval_items
+from toolkit.pipeline.stages.ingest import ingest_jobs
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
@@ -69,7 +69,7 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
         write_atomic(lake / "spec.toml", to_toml(spec).encode())
         manifest = _make(spec, plan, runner, started)
     if worked or not (lake / REPORT).exists():
-        from toolkit.pipeline.report import report
+        from toolkit.pipeline.report.page import report
 
         report(lake)
     drop_work(lake)

@@ -19,7 +19,9 @@ from typing import Any
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.pipeline.jobs import Job, Outcome, execute
 
-_PRELOAD = "toolkit.pipeline.stages"
+_PRELOAD = [
+    f"toolkit.pipeline.stages.{name}" for name in ("ingest", "refine", "similar", "silver", "tokens", "gold")
+]
 
 
 def usable_cores() -> int:
@@ -75,7 +77,7 @@ class Workers:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
         if method == "forkserver":
-            context.set_forkserver_preload([_PRELOAD])
+            context.set_forkserver_preload(_PRELOAD)
         pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_die_with_parent)
         self._close = lambda: pool.shutdown(wait=True, cancel_futures=True)
         return pool

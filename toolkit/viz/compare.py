@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from toolkit import dedup
-from toolkit.pipeline.canonicalise import canonicalise
-from toolkit.pipeline.spec_reader import load_spec
+from toolkit.pipeline.spec.reader import load_spec
+from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.storage import read_jsonl_zst
 from toolkit.viz.palette import BLUE, GREY, ORANGE, RED
 

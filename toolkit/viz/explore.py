@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from IPython.display import Markdown, display
-
 
 def explore(view: Callable[..., Any], **controls: tuple[Any, Sequence[Any]]) -> None:
     """Show ``view(**values)`` with one control for each argument, given as name=(start, options)."""
+    from IPython.display import Markdown, display
+
     start = {name: value for name, (value, _) in controls.items()}
     if os.environ.get("TOOLKIT_STATIC"):
         display(view(**start))

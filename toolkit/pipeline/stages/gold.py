@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import packing
-from toolkit.pipeline.corpus import save_array
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
-from toolkit.pipeline.stage_tokens import TokenJob
+from toolkit.pipeline.stages.corpus import save_array
+from toolkit.pipeline.stages.tokens import TokenJob
 from toolkit.records import REGIMES
 from toolkit.storage import Output, PartManifest, digest_json, read_ipc, read_parquet, write_parquet
 
 TOKENS_A_PART = 1 << 22
 ROWS_A_PART = 1 << 13
-_ROOMS = ["packing", "storage", "pipeline"]
+_ROOMS = ["packing", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit import dedup
-from toolkit.pipeline.canonicalise import canonicalise
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
 from toolkit.pipeline.plan import EVAL_ITEMS
-from toolkit.pipeline.spec import Decontaminate, Dedup, Quality, as_data
+from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
+from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.quality import gate, measure
 from toolkit.records import REGIMES, evidence
 from toolkit.storage import (
@@ -81,7 +81,7 @@ class RefineJob:
         """See job_key."""
         return job_key(
             "refine",
-            ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline"],
+            ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline/stages"],
             part=[self.part, self.bronze_sha256],
             regime=[self.regime, as_data(self.mapping)],
             settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup)],

@@ -14,7 +14,7 @@ from typing import Any
 from toolkit.ingest import Census, Door, Forgotten, Span, ingest_bytes, read_span, spans_of_stream
 from toolkit.pipeline.jobs import job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
-from toolkit.pipeline.spec import Ingest, Spec
+from toolkit.pipeline.spec.tables import Ingest, Spec
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Ledger, Output, PartManifest, write_atomic, write_jsonl_zst
 

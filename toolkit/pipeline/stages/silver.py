@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.pipeline.corpus import Corpus
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
-from toolkit.pipeline.spec import Dedup
-from toolkit.pipeline.stage_refine import RefineJob, removal_ledger
-from toolkit.pipeline.verdict import EXACT, KEPT, METHODS
+from toolkit.pipeline.spec.tables import Dedup
+from toolkit.pipeline.stages.corpus import Corpus
+from toolkit.pipeline.stages.refine import RefineJob, removal_ledger
+from toolkit.pipeline.stages.verdict import EXACT, KEPT, METHODS
 from toolkit.records import CANONICAL, evidence
 from toolkit.storage import Output, PartManifest, digest_json, read_ipc, write_parquet
 
-_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline"]
+_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from toolkit import packing
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
-from toolkit.pipeline.spec import Packing, Spec
+from toolkit.pipeline.spec.tables import Packing, Spec
 from toolkit.records import REGIMES, every_text, evidence
 from toolkit.storage import (
     Group,
@@ -31,7 +31,7 @@ from toolkit.storage import (
 )
 
 TRAINING_BYTES = 8 << 20
-_ROOMS = ["records", "packing", "storage", "pipeline"]
+_ROOMS = ["records", "packing", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)

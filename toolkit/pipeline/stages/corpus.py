@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.pipeline.jobs import WORK
-from toolkit.pipeline.stage_refine import RefineJob
+from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.storage import digest_json, read_ipc, sha256_bytes, writing
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.pipeline.spec import Spec, as_data
+from toolkit.pipeline.spec.tables import Spec, as_data
 
 
 def to_toml(spec: Spec) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import dedup
-from toolkit.pipeline.corpus import Corpus, save_array
 from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
-from toolkit.pipeline.spec import Dedup, as_data
+from toolkit.pipeline.spec.tables import Dedup, as_data
+from toolkit.pipeline.stages.corpus import Corpus, save_array
 from toolkit.storage import Output, PartManifest
 
 PAIRS_A_JOB = 100_000
-_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline"]
+_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from toolkit.errors import RequestError
 from toolkit.ingest import blocks, codec_of
 from toolkit.pipeline.plan import Plan
-from toolkit.pipeline.spec import EvalSet, Spec
+from toolkit.pipeline.spec.tables import EvalSet, Spec
 
 SCHEMA = pa.schema(
     [("set", pa.string()), ("item", pa.int64()), ("field", pa.string()), ("text", pa.large_string())]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
-from toolkit.pipeline.spec import Spec
-from toolkit.pipeline.toml_lines import key_lines
+from toolkit.pipeline.spec.tables import Spec
+from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, REGIMES, SOURCE_TYPES
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

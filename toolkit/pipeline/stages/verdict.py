@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import dedup
-from toolkit.pipeline.corpus import Corpus, save_array
 from toolkit.pipeline.jobs import WORK
-from toolkit.pipeline.spec import Dedup
+from toolkit.pipeline.spec.tables import Dedup
+from toolkit.pipeline.stages.corpus import Corpus, save_array
 from toolkit.storage import write_ipc
 
 KEPT, EXACT, NEAR = 0, 1, 2

@@ -16,12 +16,12 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from toolkit.pipeline import report_charts
-from toolkit.pipeline.report_facts import collect
+from toolkit.pipeline.report import charts as report_charts
+from toolkit.pipeline.report.facts import collect
 from toolkit.storage import write_atomic
 
 NAME = "report.html"
-_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+_TEMPLATE = Path(__file__).with_name("page.html.jinja")
 # Controls, lone surrogates, and what changes direction or hides; tab, line end and the two joiners stay.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
