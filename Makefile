@@ -26,7 +26,11 @@ lab: $(VENV)/.ready  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 notebooks: $(VENV)/.ready  ## run the notebooks again, outputs in place
-	$(BIN)/python tests/orientation/test_notebook.py
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
+	TOOLKIT_STATIC=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	    --ExecutePreprocessor.coalesce_streams=True --ClearMetadataPreprocessor.enabled=True \
+	    '--ClearMetadataPreprocessor.preserve_nb_metadata_mask={"kernelspec", ("language_info", "name")}' \
+	    notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) demo
