@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from toolkit.kernels import known_answer, pick
 from toolkit.pipeline.workers import usable_cores
 
@@ -99,12 +102,24 @@ def _threads() -> Capability:
 def _cpu() -> Capability:
     started = time.perf_counter()
     try:
-        sound = known_answer()
+        sound = known_answer() and _measures() and _packs()
     except Exception as error:
         return Capability("known answer, cpu", "failed", f"{type(error).__name__}: {error}")
     seconds = time.perf_counter() - started
     text = f"every kernel gives its golden vectors ({seconds:.1f} s, compilation included)"
     return Capability("known answer, cpu", "ok" if sound else "failed", text if sound else "a kernel differs")
+
+
+def _measures() -> bool:
+    from toolkit.quality import measure
+
+    return measure(pa.array(["ab 1 \u00e9"])).to_pylist() == [{"chars": 6, "words": 3, "alpha_share": 0.75}]
+
+
+def _packs() -> bool:
+    from toolkit.packing import best_fit_decreasing
+
+    return best_fit_decreasing(np.array([2, 5, 3, 4]), 7).tolist() == [0, 0, 1, 1]
 
 
 def _gpu() -> Capability:

@@ -30,7 +30,7 @@ from toolkit.storage import (
     write_parquet,
 )
 
-TRAINING_BYTES = 8 << 20
+TRAINING_BYTES = 4 << 20
 _ROOMS = ["records", "packing", "storage", "pipeline/stages"]
 
 
