@@ -24,17 +24,17 @@ from toolkit.archetypes.scripts import LANGUAGES
 # role: fewest words, most words; the draw is cubed, so the mean is a quarter of the way up
 WORDS = {
     "system": (20, 60),
-    "user": (10, 70),
+    "user": (10, 50),
     "input": (8, 60),
     "call": (6, 14),
     "tool": (3, 12),
-    "assistant": (30, 190),
-    "prompt": (12, 100),
-    "chosen": (40, 160),
-    "rejected": (30, 130),
+    "assistant": (30, 130),
+    "prompt": (12, 80),
+    "chosen": (40, 120),
+    "rejected": (30, 100),
     "doc": (16, 70),
     "answer": (0, 0),
-    "rationale": (24, 100),
+    "rationale": (24, 80),
 }
 ROLES = tuple(WORDS)
 _LOW = np.array([low for low, _ in WORDS.values()], np.int64)

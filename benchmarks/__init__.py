@@ -1,0 +1,1 @@
+"""Benchmarks, one a topic: `python -m benchmarks.<word>`."""
