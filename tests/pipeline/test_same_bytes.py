@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
-from lakes import small_world, tree
+from lakes import small_world, tree, words, write_lines
 
 import toolkit
 
@@ -80,3 +81,35 @@ def test_a_date_given_by_the_first_run_is_remembered(tmp_path):
     toolkit.run(spec, workers=1)
     spec.write_text(text.replace('logical_date = "2026-11-22"\n', ""))
     assert not toolkit.run(spec, workers=1).worked
+
+
+def test_another_answer_field_reaches_gold_though_ids_and_prompts_are_the_same(tmp_path):
+    write_lines(
+        tmp_path / "s.jsonl", [{"p": f"{words('sum', 9)} {i}?", "x": f"{i}", "y": f"{i}9"} for i in range(5)]
+    )
+    spec, body = tmp_path / "spec.toml", 'id = "s"\ntype = "synthetic"\npath = "s.jsonl"\nregime = "rl"\n'
+    for field, answer in (("x", "3"), ("y", "39")):
+        spec.write_text(f'[[source]]\n{body}map = {{ prompt = "p", answer = "{field}" }}\n')
+        lake = toolkit.run(spec, workers=1).lake
+        assert answer in pq.read_table(lake / "gold/rl/part-00000.parquet")["answer"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("threshold = 0.5", ""),
+        ("shingle = 'byte:8'", ""),
+        ("", "min_chars = 200"),
+        ("", "deny_licenses = ['GPL']"),
+        ("", "max_reject_share = 0.9"),
+    ],
+)
+def test_a_lake_after_a_change_of_settings_is_that_of_a_fresh_run(tmp_path, change):
+    dedup, other = change
+    table = "ingest" if "reject" in other else "quality"
+    extra = f"\n[dedup]\n{dedup}\n[{table}]\n{other}\n"
+    changed = small_world(tmp_path / "changed")
+    toolkit.run(changed, workers=1)
+    changed.write_text(changed.read_text() + extra)
+    after = toolkit.run(changed, workers=1).lake
+    assert tree(after) == tree(toolkit.run(small_world(tmp_path / "fresh", extra), workers=1).lake)

@@ -8,6 +8,7 @@ code: the same key and whole files mean there is nothing to do.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import resource
 import sys
 import time
@@ -20,6 +21,7 @@ from toolkit.storage import PartManifest, digest_json, sha256_bytes
 
 WORK = ".work"
 
+_LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
 _ROOMS = Path(__file__).resolve().parent.parent
 
 
@@ -56,8 +58,18 @@ def peak_memory() -> int:
 
 
 def job_key(stage: str, rooms: Sequence[str], **inputs: Any) -> str:
-    """The key of a job of ``stage`` that runs the code of ``rooms`` on ``inputs`` (JSON data)."""
-    return digest_json([stage, {room: code_digest(room) for room in sorted(rooms)}, inputs])
+    """The key of a job of ``stage`` that runs the code of ``rooms`` on ``inputs`` (JSON data).
+
+    The libraries that decide what the bytes are count as code.
+    """
+    code = {room: code_digest(room) for room in sorted(rooms)}
+    return digest_json([stage, code, library_versions(), inputs])
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Versions of what reads, computes and writes the data."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 @functools.cache

@@ -10,11 +10,10 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.pipeline.jobs import WORK, code_digest
+from toolkit.pipeline.jobs import WORK, code_digest, library_versions
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
@@ -38,7 +37,6 @@ _ROOMS = (
     "pipeline",
     "pipeline/stages",
 )
-_LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
 
 
 def run_key(
@@ -139,4 +137,4 @@ def _sweep(lake: Path, listed: set[str]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    return {"python": platform.python_version(), **library_versions()}

@@ -103,7 +103,9 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob], manifests: Sequence[PartMani
         folder = lake / WORK / "gold"
         save_array(folder / f"{regime}.places.npy", places[order])
         save_array(folder / f"{regime}.starts.npy", starts)
-        content = digest_json([manifest.facts[regime] for manifest in manifests])
+        # An rl row carries its answer and verifier from silver, which its tokens do not show.
+        beside = [job.silver_sha256 for job in jobs] if regime == "rl" else []
+        content = digest_json([[manifest.facts[regime] for manifest in manifests], beside])
         rows = len(starts) - 1
         for number, start in enumerate(range(0, rows, size)):
             made.append(

@@ -18,7 +18,7 @@ from toolkit.pipeline.stages.corpus import Corpus
 from toolkit.pipeline.stages.refine import RefineJob, removal_ledger
 from toolkit.pipeline.stages.verdict import EXACT, KEPT, METHODS
 from toolkit.records import CANONICAL, evidence
-from toolkit.storage import Output, PartManifest, digest_json, read_ipc, write_parquet
+from toolkit.storage import Output, PartManifest, digest_json, read_ipc, sha256_bytes, write_parquet
 
 _ROOMS = ["records", "kernels", "dedup", "storage", "pipeline/stages"]
 
@@ -105,7 +105,8 @@ def silver_jobs(corpus: Corpus, settings: Dedup, jobs: Sequence[RefineJob]) -> l
         rows = verdict.slice(start, end - start)
         gone = rows.filter(pc.not_equal(rows["method"], KEPT))
         kept = corpus.take(gone["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-        facts = gone.drop_columns(["kept_by"]).to_pylist()
-        digest = digest_json([rows["method"].to_pylist(), facts, kept.to_pylist()])
+        measured = [rows[name].to_numpy() for name in ("method", "shared", "union", "bands_met")]
+        facts = [sha256_bytes(np.ascontiguousarray(column).tobytes()) for column in measured]
+        digest = digest_json([facts, kept.to_pylist()])
         made.append(SilverJob(corpus, number, digest, jobs[number].key, settings))
     return made

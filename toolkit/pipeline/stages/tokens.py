@@ -72,7 +72,7 @@ class TokenizerJob:
 
     def _key(self) -> str:
         source = self.given_sha256 or [self.vocab_size, self.silver]
-        return job_key("tokenizer", ["packing", "records"], source=source)
+        return job_key("tokenizer", ["packing", "records", "pipeline/stages"], source=source)
 
     def _texts(self) -> Iterator[str]:
         """Every n-th record of each part, so that about TRAINING_BYTES are read in all."""
