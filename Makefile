@@ -8,11 +8,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo test lint lab notebooks clean
 
 demo: $(VENV)/.ready  ## make messy dumps, run the main job on them, audit the result
-	@$(BIN)/toolkit doctor | head -7
+	$(BIN)/toolkit doctor
 	@rm -rf demo
-	$(BIN)/toolkit synth demo --records 50000 > demo.log && mv demo.log demo/synth.txt
-	$(BIN)/toolkit run demo/spec.toml
-	@$(BIN)/toolkit audit demo/lake
+	$(BIN)/toolkit synth demo/dumps --records 50000
+	$(BIN)/toolkit run demo/dumps/spec.toml
+	$(BIN)/toolkit audit demo/dumps/lake
+	@echo "report: $(CURDIR)/demo/dumps/lake/report.html"
 
 test: $(VENV)/.ready lint  ## pass the tests
 	$(BIN)/python -m pytest

@@ -32,7 +32,9 @@ class MissingExtra(RequestError):
     """A feature needs an optional package that is not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra '{extra}': pip install 'toolkit[{extra}]'")
+        super().__init__(
+            f"{feature} needs the extra '{extra}': in the toolkit's folder, pip install -e '.[{extra}]'"
+        )
         self.feature, self.extra = feature, extra
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:

@@ -52,7 +52,7 @@ def test_run_as_json_holds_the_ledgers(dumps):
 def test_doctor_is_sound_and_names_every_extra():
     done = cli("doctor")
     assert done.returncode == 0
-    assert "pip install 'toolkit[gpu]'" in done.stdout or "cudf" in done.stdout
+    assert "pip install -e '.[gpu]'" in done.stdout or "cudf" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_every_verb_is_a_function_with_the_same_defaults(verb):
     for name, parameter in inspect.signature(command.callback).parameters.items():
         if name in function and parameter.default is not inspect.Parameter.empty:
             default = function[name].default
-            assert (parameter.default or None) == (default or None) or name == "limit", name
+            assert (parameter.default or None) == (default or None), name
 
 
 def test_help_is_quick_to_import():
@@ -112,3 +112,16 @@ def test_help_is_quick_to_import():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"
     )
+
+
+def test_nothing_in_the_data_can_give_orders_to_the_terminal(tmp_path):
+    evil = "\x1b]0;pwn\x07\x1b[31m"
+    rows = [{"prompt": "q", "response": "an answer", "license": f"L{evil}\nforged"}, {f"k{evil}": 1}]
+    (tmp_path / f"in{evil}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "spec.toml").write_text('[[source]]\nid = "s"\ntype = "synthetic"\npath = "*.jsonl"\n')
+    assert cli("run", tmp_path / "spec.toml", "-q").returncode == 0
+    lake = tmp_path / "lake"
+    record = toolkit.trace(lake, toolkit.quarantine(lake).lines[0]["sha256"]).journeys[0].record_id
+    said = [cli("quarantine", lake), cli("trace", lake, record), cli("trace", lake, "no:1")]
+    said.append(cli("forget", lake, "--license", "zzz"))
+    assert not any("\x1b" in done.stdout + done.stderr for done in said)

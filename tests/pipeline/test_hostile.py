@@ -273,3 +273,9 @@ def test_nothing_outside_the_lake_is_touched(tmp_path):
     after = {name: digest for name, digest in tree(tmp_path).items() if not name.startswith("lake/")}
     assert after == before
     assert json.loads((lake / "MANIFEST.json").read_text())["format"] == 1
+
+
+def test_one_endless_word_does_not_hold_the_tokenizer_up(tmp_path):
+    write_lines(tmp_path / "s.jsonl", [*good(5), {"prompt": "q", "response": "a" * 300_000}])
+    result = run_spec(tmp_path, source("s.jsonl"), extra="[packing]\ncontext = 64\nvocab_size = 300\n")
+    assert result.rows()[-1][2] == 5

@@ -40,7 +40,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path, e
 
 
 def test_a_dask_cluster_writes_the_same_bytes(tmp_path, expected):
-    pytest.importorskip("distributed", reason="pip install 'toolkit[distributed]'")
+    pytest.importorskip("distributed", reason="pip install -e '.[distributed]'")
     spec = small_world(tmp_path, SHARDS)
     command = [sys.executable, "-m", "toolkit", "run", str(spec), "-q", "--cluster", "local:2"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)

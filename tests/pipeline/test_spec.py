@@ -1,6 +1,6 @@
 import datetime
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from toolkit.errors import RequestError
 from toolkit.pipeline.spec import tables
 from toolkit.pipeline.spec.reader import _RANGES, load_spec, parse_spec
-from toolkit.pipeline.spec.tables import EvalSet, LakeTable, Packing, Quality, Source, Spec, as_data, resolved
+from toolkit.pipeline.spec.tables import EvalSet, LakeTable, Packing, Quality, Source, Spec, as_data
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.pipeline.spec.writer import to_toml
 
@@ -289,12 +289,6 @@ def test_a_spec_that_is_not_utf8_is_refused_by_the_byte(tmp_path):
 def test_paths_are_relative_to_the_folder_of_the_spec(tmp_path):
     (tmp_path / "s.toml").write_text(SOURCE)
     assert load_spec(tmp_path / "s.toml").lake_path == (tmp_path / "lake").resolve()
-
-
-def test_a_fixed_date_is_the_only_change_to_a_spec():
-    assert resolved(parse(SOURCE), "2026-01-02") == replace(
-        parse(SOURCE), lake=LakeTable("lake", "2026-01-02")
-    )
 
 
 def test_plain_data_of_a_spec_does_not_hold_its_folder():

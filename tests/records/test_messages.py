@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,7 +131,7 @@ REFUSED = [
     ("schema.wrong_type", "auto", {"instruction": ["q"], "output": "a"}),
     ("schema.wrong_type", "auto", {"instruction": "q", "input": 5, "output": "a"}),
     ("schema.wrong_type", "auto", {"instruction": "q", "instances": []}),
-    ("schema.wrong_type", "auto", {"question": "q", "answer": 4}),
+    ("schema.wrong_type", "auto", {"question": "q", "answer": [4]}),
     ("schema.wrong_type", "auto", {"prompt": "q", "verifier": 5}),
     ("schema.wrong_type", "auto", {"prompt": "q", "verifier": {"spec": "x"}}),
     ("schema.wrong_type", "auto", {"prompt": "q", "canonical_solution": 1, "test": "", "entry_point": ""}),
@@ -251,3 +253,9 @@ def test_an_rl_record_is_compared_on_its_prompt_alone():
 
 def test_a_record_without_text_has_none():
     assert (compared_text({}), every_text({"messages": None, "answer": None})) == ("", "")
+
+
+def test_an_older_function_call_becomes_a_tool_call():
+    call = {"name": "f", "arguments": "{}"}
+    (found,) = parse_messages([{"role": "assistant", "content": None, "function_call": call}])
+    assert json.loads(found["tool_calls"]) == [{"type": "function", "function": call}]

@@ -299,3 +299,9 @@ def test_a_tool_call_and_its_result_are_kept_in_order():
     calls = '[{"id":"1","function":{"name":"f","arguments":"{é}"}}]'
     expected = [HI, turn("assistant", "", calls), turn("tool", "4"), YO]
     assert canonical({"messages": turns}, "sft")["messages"] == expected
+
+
+@pytest.mark.parametrize(("number", "answer"), [(1.5, "1.5"), (42, "42"), (-0.0, "-0.0")])
+def test_a_question_with_a_number_for_an_answer_is_a_prompt_to_verify(number, answer):
+    record = canonical({"question": "how much?", "answer": number}, "auto")
+    assert (record["regime"], record["answer"]) == ("rl", answer)

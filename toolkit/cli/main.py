@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import toolkit
-from toolkit.cli.show import show
+from toolkit.cli.show import harmless, show
 from toolkit.errors import RequestError, ToolkitError
 
 app = typer.Typer(
@@ -159,7 +159,7 @@ def _raise(error: Exception) -> Any:
 
 
 def _stop(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+    print(harmless(message), file=sys.stderr)
     sys.exit(code)
 
 
@@ -171,6 +171,9 @@ def _progress(quiet: bool) -> Any:
 
 def _ids(path: Path) -> list[str]:
     try:
-        return path.read_text().split()
+        found = path.read_text().split()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"cannot read the ids in {path}: {error}.") from error
+    if not found:
+        raise RequestError(f"{path} names no id; expected one a line.")
+    return found

@@ -16,12 +16,18 @@ def show(result: Any, as_json: bool) -> None:
         json.dump(data_of(result), sys.stdout, ensure_ascii=False, indent=1)
         print()
         return
-    print(repr(result))
+    print(harmless(repr(result)))
     for line in getattr(result, "lines", ()) if hasattr(result, "counts") else ():
         place = f"{line['origin']['path']}:{line['origin']['line']}"
-        print(f"\n{line['reason']}  {place}\n  {line['detail']}\n  {readable(line['raw'])}")
+        print(f"\n{line['reason']}  {readable(place.encode())}")
+        print(f"  {readable(line['detail'].encode())}\n  {readable(line['raw'])}")
     if hasattr(result, "report"):
         print(f"report {result.report}")
+
+
+def harmless(text: str) -> str:
+    """``text`` without characters that a terminal would obey; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def data_of(value: Any) -> Any:

@@ -87,8 +87,14 @@ def _diagnose_json(text: str, line: bytes) -> tuple[str, str] | dict[str, Any]:
     if text[end:].strip(" \t\r"):
         return "json.trailing_garbage", f"{len(text) - end} characters after the value"
     if not isinstance(value, dict):
-        return "json.not_object", f"a {type(value).__name__}"
+        return "json.not_object", _kind(text[start:])
     return value or ("json.empty_object", "{}")
+
+
+def _kind(text: str) -> str:
+    """What a JSON text that is no object is, from its first character."""
+    kinds = {"[": "a list", '"': "a text", "t": "true", "f": "false", "n": "null"}
+    return kinds.get(text[:1], "a number")
 
 
 def _refuse(name: str) -> NoReturn:

@@ -31,7 +31,16 @@ from toolkit.pipeline.gold_files import gold_ids
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.publish import MANIFEST, spec_digest
 from toolkit.pipeline.spec.reader import load_spec
-from toolkit.storage import Group, IdHash, Ledger, read_jsonl_zst, read_parquet, sha256_bytes, sha256_file
+from toolkit.storage import (
+    Group,
+    IdHash,
+    Ledger,
+    digest_json,
+    read_jsonl_zst,
+    read_parquet,
+    sha256_bytes,
+    sha256_file,
+)
 
 _NAMED_AT_ROOT = {MANIFEST, "spec.toml", "timings.json", "report.html"}
 _STAGES = ("quality", "decontaminate", "dedup", "packing")
@@ -64,6 +73,7 @@ class Audit:
             head
             + ("nothing is missing and nothing has changed" if self.ok else "FAILED")
             + "".join(f"\n  {problem}" for problem in self.problems)
+            + ("" if self.ok else "\nTo repair: delete what is named and run the lake's spec again.")
         )
 
 
@@ -72,14 +82,22 @@ def audit(lake: str | Path) -> Audit:
     lake = Path(lake)
     manifest = read_root(lake)
     found = Audit(lake)
-    _files(found, manifest)
-    _part_manifests(found, manifest)
-    if found.ok:
-        try:
-            _books(found, manifest)
-        except (ToolkitError, OSError, ValueError, KeyError) as error:
-            found.problems.append(f"{type(error).__name__}: {error}")
+    own = {key: value for key, value in manifest.items() if key != "sha256"}
+    found.expect(digest_json(own) == manifest.get("sha256"), f"{MANIFEST}: its bytes have changed")
+    before = len(found.problems)
+    _try(found, _files, manifest)
+    if len(found.problems) == before:  # damaged files are named; their rows would only repeat it
+        _try(found, _part_manifests, manifest)
+        _try(found, _books, manifest)
     return found
+
+
+def _try(found: Audit, step: Any, manifest: Mapping[str, Any]) -> None:
+    """Take a step; what cannot even be read is a problem like any other."""
+    try:
+        step(found, manifest)
+    except (ToolkitError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        found.problems.append(f"{type(error).__name__}: {error}")
 
 
 def _files(found: Audit, manifest: Mapping[str, Any]) -> None:
@@ -91,13 +109,19 @@ def _files(found: Audit, manifest: Mapping[str, Any]) -> None:
             found.expect(False, f"{file['path']}: missing")
         else:
             found.expect(sha256_file(path) == file["sha256"], f"{file['path']}: its bytes have changed")
+    named |= _NAMED_AT_ROOT
     for path in sorted(found.lake.rglob("*")):
         name = path.relative_to(found.lake).as_posix()
-        if path.is_file() and name not in named | _NAMED_AT_ROOT and name.split("/")[0] in LAYERS:
+        if path.is_file() and name not in named and name.split("/")[0] in LAYERS:
             found.expect(False, f"{name}: in the lake, but no manifest names it")
-    spec = found.lake / "spec.toml"
-    same = spec.is_file() and spec_digest(load_spec(spec)) == manifest["spec_sha256"]
-    found.expect(same, "spec.toml: not the spec this lake was built from")
+    found.expect(_same_spec(found.lake, manifest), "spec.toml: not the spec this lake was built from")
+
+
+def _same_spec(lake: Path, manifest: Mapping[str, Any]) -> bool:
+    try:
+        return spec_digest(load_spec(lake / "spec.toml")) == manifest["spec_sha256"]
+    except ToolkitError:
+        return False
 
 
 def _part_manifests(found: Audit, manifest: Mapping[str, Any]) -> None:
@@ -201,7 +225,6 @@ def _gold(found: Audit, manifest: Mapping[str, Any], ledger: Ledger) -> None:
         same = str(packing.tokens_hash(table)) == stated.get("tokens_hash")
         found.expect(same, f"{name}: its documents are not those that were packed")
         names, count = gold_ids(table)
-        found.expect(len(names) == stated.get("documents"), f"{name}: {len(names)} documents")
         ids, tokens, documents = ids + IdHash.of(names), tokens + count, documents + len(names)
     _same(found, "gold", Group(documents, tokens, ids), ledger.records_out)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import GateError
-from toolkit.pipeline.jobs import job_key
+from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
@@ -20,10 +20,9 @@ from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.similar import band_jobs, verify_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
 from toolkit.pipeline.stages.verdict import decide, put_in_order
-from toolkit.storage import Ledger, Output, PartManifest, sha256_file
+from toolkit.storage import Group, Ledger, Output, PartManifest, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
-_SILVER_ROOMS = ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,10 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     tokenizer, tokens, gold = _gold(spec, silver, refine, tokenizer_sha256, runner)
     ledgers = [bronze.ledger(), *silver.ledgers, _total("packing", tokens, 0)]
     check_chain(ledgers)
+    check_gold(ledgers[-1], gold)
     parts = [*(m for source in bronze.manifests.values() for m in source), silver, tokenizer, *tokens, *gold]
     outputs = [output for manifest in parts for output in manifest.outputs if not output.path.startswith(".")]
-    if (lake / EVAL_ITEMS).exists():
+    if spec.decontaminate.set:
         outputs.append(Output.of(lake, lake / EVAL_ITEMS, 0))
     facts = {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
     return Built(outputs, ledgers, {**facts, "gold": [dict(m.facts) | {"task": m.task} for m in gold]})
@@ -77,6 +77,17 @@ def check_chain(ledgers: Sequence[Ledger]) -> None:
                 f"{before.stage} passed on {out.records} records, {after.stage} took {came.records}. "
                 "Nothing was published. This is a defect: keep the lake and report it."
             )
+
+
+def check_gold(packed: Ledger, gold: Sequence[PartManifest]) -> None:
+    """GateError unless gold holds just the records that packing passed on."""
+    groups = [Group.from_dict(manifest.facts["group"]) for manifest in gold]
+    found = sum(groups, Group())
+    if found != packed.records_out:
+        raise GateError(
+            f"packing passed on {packed.records_out.records} records, gold holds {found.records} "
+            f"({found.size} tokens). Nothing was published. This is a defect: keep the lake and report it."
+        )
 
 
 def check_rejects(
@@ -115,10 +126,11 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
     """The silver stage as one manifest: skipped whole when nothing it depends on has changed."""
     lake = spec.lake_path
     parts = [[job.part, job.key] for job in refine]
-    key = job_key("silver stage", _SILVER_ROOMS, parts=parts, settings=as_data(spec.dedup))
+    key = job_key("silver stage", parts=parts, settings=as_data(spec.dedup))
     fresh = PartManifest.fresh(lake, lake / SILVER_STAGE, key)
     if fresh is not None:
         return fresh
+    begin(lake / SILVER_STAGE)
     refined = runner.stage("refine", refine)
     corpus, sketch = load_corpus(lake, refine)
     order, representative = put_in_order(corpus, sketch)
@@ -152,7 +164,7 @@ def _gold(
     used = tokenizer.outputs[0].sha256
     jobs = [TokenJob(lake, part, digest, used, spec.packing.context) for part, digest in parts]
     tokens = runner.stage("tokens", jobs)
-    return tokenizer, tokens, runner.stage("gold", gold_jobs(lake, jobs, tokens))
+    return tokenizer, tokens, runner.stage("gold", gold_jobs(lake, jobs))
 
 
 def _total(name: str, manifests: Sequence[PartManifest], number: int) -> Ledger:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.ingest import Forgotten, payload_of
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.stages.ingest import write_bronze
@@ -24,18 +25,22 @@ Line = tuple[str, str | None, int, bytes]
 
 
 def read_bronze(lake: Path, names: Mapping[str, Sequence[str]]) -> dict[str, list[PartManifest]]:
-    """The manifests of the named parts (``source/part-00000``), by source."""
-    found = {}
-    for source, parts in names.items():
-        paths = [lake / "bronze" / f"{part}.manifest.json" for part in parts]
-        found[source] = [manifest for path in paths if (manifest := PartManifest.read(path)) is not None]
-    return found
+    """The manifests of the named parts (``source/part-00000``), by source; ToolkitError if one is gone."""
+    return {source: [_manifest(lake, part) for part in parts] for source, parts in names.items()}
+
+
+def _manifest(lake: Path, part: str) -> PartManifest:
+    path = lake / "bronze" / f"{part}.manifest.json"
+    manifest = PartManifest.read(path)
+    if manifest is None:
+        raise ToolkitError(f"{path} is missing or damaged: run the lake's spec again to make the part anew.")
+    return manifest
 
 
 def bronze_parts(lake: Path, source: str) -> list[str]:
-    """Names of a source's parts, in order."""
-    paths = sorted((lake / "bronze" / source).glob("part-*.manifest.json"))
-    return [f"{source}/{path.name.removesuffix('.manifest.json')}" for path in paths]
+    """Names of a source's parts, in order, finished or not."""
+    paths = sorted((lake / "bronze" / source).glob("part-*.jsonl.zst"))
+    return [f"{source}/{path.name.removesuffix('.jsonl.zst')}" for path in paths]
 
 
 def bronze_lines(lake: Path, part: str) -> Iterable[Line]:
@@ -65,7 +70,8 @@ def apply_tombstones(lake: Path, spec: Spec) -> None:
         *(f"{a}/{b}" for a in ("quarantine", "evidence") for b in _stages(lake, a)),
     ):
         for source in dead.sources:
-            shutil.rmtree(lake / layer / source, ignore_errors=True)
+            if (lake / layer / source).exists():
+                shutil.rmtree(lake / layer / source)
     for source in spec.source:
         if source.id not in dead.sources:
             for part in bronze_parts(lake, source.id):
@@ -78,13 +84,16 @@ def _stages(lake: Path, layer: str) -> list[str]:
 
 
 def _filter(lake: Path, part: str, license: str | None, forgotten: Forgotten) -> None:
-    manifest = PartManifest.read(lake / "bronze" / f"{part}.manifest.json")
-    assert manifest is not None
+    path = lake / "bronze" / f"{part}.manifest.json"
+    manifest = PartManifest.read(path)
+    if manifest is None:  # an ingest was killed here: the run that follows makes the part anew
+        return
     kept, gone = _split(bronze_lines(lake, part), forgotten)
     aside, gone_aside = _split(quarantined_lines(lake, part, license), forgotten)
-    if not gone and not gone_aside:
+    whole = PartManifest.fresh(lake, path, manifest.key) is not None
+    if whole and not gone and not gone_aside:
         return
-    ledger = _moved(manifest.ledgers[0], kept, [*gone, *gone_aside], aside)
+    ledger = _moved(manifest.ledgers[0], kept, aside)
     bronze, quarantine = (b"".join(line[3] for line in lines) for lines in (kept, aside))
     write_bronze(lake, part, manifest.key, bronze, quarantine, ledger, manifest.facts)
 
@@ -97,13 +106,18 @@ def _split(lines: Iterable[Line], forgotten: Forgotten) -> tuple[list[Line], lis
     return kept, gone
 
 
-def _moved(ledger: Ledger, kept: list[Line], gone: list[Line], aside: list[Line]) -> Ledger:
+def _moved(ledger: Ledger, kept: list[Line], aside: list[Line]) -> Ledger:
+    """The part's books: what is in neither file any more was forgotten.
+
+    Worked out from what is left, so that a filter that was killed between its two files comes to
+    the same books when it is done again.
+    """
     quarantined: dict[str, list[Line]] = {}
     for line in aside:
         quarantined.setdefault(json.loads(line[3])["reason"], []).append(line)
-    removed = dict(ledger.removed)
-    removed["forgotten"] = removed.get("forgotten", Group()) + _group(gone)
     groups = {reason: _group(lines) for reason, lines in quarantined.items()}
+    left = sum(groups.values(), _group(kept))
+    removed = {"forgotten": ledger.records_in - left}
     return Ledger(
         "ingest", "bytes", ledger.records_in, _group(kept), groups, removed, ledger.overhead
     ).check()
@@ -120,8 +134,6 @@ def listing_without(manifest: Mapping[str, Any], sources: Iterable[str]) -> list
 
 def read_root(lake: Path) -> dict[str, Any]:
     """The root manifest; ToolkitError when the lake is unfinished."""
-    from toolkit.errors import RequestError
-
     if not (lake / "MANIFEST.json").exists():
         what = "is unfinished: run its spec again" if (lake / "spec.toml").exists() else "is not a lake"
         raise RequestError(f"{lake} {what} (no MANIFEST.json).")

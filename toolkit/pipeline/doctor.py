@@ -136,7 +136,7 @@ def _extras() -> Iterator[Capability]:
     for extra, packages in sorted(wanted.items()):
         missing = [package for package in packages if not _installed(package)]
         if missing:
-            text = f"without {', '.join(missing)}: pip install 'toolkit[{extra}]'"
+            text = f"without {', '.join(missing)}: pip install -e '.[{extra}]'"
             yield Capability(f"extra {extra}", "missing", text)
         else:
             yield Capability(f"extra {extra}", "ok", ", ".join(map(_versioned, packages)))

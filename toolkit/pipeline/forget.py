@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import RequestError
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.kernels import pick
 from toolkit.pipeline.build import Bronze, build
 from toolkit.pipeline.clean_bronze import (
@@ -26,8 +26,9 @@ from toolkit.pipeline.clean_bronze import (
     read_bronze,
     read_root,
 )
+from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import drop_work, publish, run_key, unpublish
+from toolkit.pipeline.publish import MANIFEST, drop_work, publish, run_key, unpublish
 from toolkit.pipeline.report.page import report
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
@@ -35,7 +36,9 @@ from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.workers import Workers
-from toolkit.storage import clean_leftovers, locked
+from toolkit.storage import clean_leftovers, locked, read_json, write_json
+
+BEFORE = "MANIFEST.before.json"  # the root manifest, put aside in the work folder until it is replaced
 
 
 def forget(
@@ -56,17 +59,47 @@ def forget(
     lake = Path(lake).resolve()
     if sum((source is not None, license is not None, bool(ids))) != 1:
         raise RequestError("forget takes one of --source, --license and --ids.")
-    root = read_root(lake)
     pick(device)
-    spec = _spec_of(lake)
-    with Workers(workers, cluster) as pool, locked(lake):
+    with Workers(workers, cluster) as pool, locked(_existing(lake)):
         clean_leftovers(lake)
-        dead = _request(lake, spec, source, license, ids)
+        root, spec = _root(lake), _spec_of(lake)
+        dead, runner = Tombstones.read(lake), Runner(pool, progress or Silent())
+        asked = _asked_before(dead, source, license, ids)
+        if not (lake / MANIFEST).exists() and not asked:
+            root = _rebuild(lake, spec, root, runner, started)  # another request, killed: first that one
+        if (lake / MANIFEST).exists() and (dead.applied or not asked):
+            _check_bronze(lake, root)
+            dead = _request(lake, spec, dead, source, license, ids)
+            write_json(lake / WORK / BEFORE, root)
+            replace(dead, applied=False).write(lake)
         unpublish(lake)
-        replace(dead, applied=False).write(lake)
-        runner = Runner(pool, progress or Silent())
         manifest = _rebuild(lake, spec, root, runner, started)
         return Run(lake, manifest, time.perf_counter() - started, True)
+
+
+def _existing(lake: Path) -> Path:
+    if not (lake / "spec.toml").exists():
+        raise RequestError(f"{lake} is not a lake (no spec.toml).")
+    return lake
+
+
+def _root(lake: Path) -> dict[str, Any]:
+    """The root manifest, or the one that a killed request to forget had put aside."""
+    aside = lake / WORK / BEFORE
+    return read_json(aside) if aside.exists() and not (lake / MANIFEST).exists() else read_root(lake)
+
+
+def _asked_before(dead: Tombstones, source: str | None, license: str | None, ids: Sequence[str]) -> bool:
+    """Whether this very request was written down and then killed."""
+    return source in dead.sources or license in dead.licenses or (bool(ids) and set(ids) <= set(dead.ids))
+
+
+def _check_bronze(lake: Path, root: Mapping[str, Any]) -> None:
+    """ToolkitError, before anything is changed, unless bronze is as the root manifest says."""
+    for file in root["files"]:
+        path = lake / file["path"]
+        if file["path"].startswith("bronze/") and not (path.exists() and path.stat().st_size == file["size"]):
+            raise ToolkitError(f"{path} is missing or damaged: run the lake's spec again, then forget.")
 
 
 def _rebuild(
@@ -75,7 +108,9 @@ def _rebuild(
     apply_tombstones(lake, spec)
     dead = Tombstones.read(lake)
     listing = listing_without(root, dead.sources)
-    names = {item["id"]: bronze_parts(lake, item["id"]) for item in listing}
+    shards = [file["path"] for file in root["files"] if file["path"].endswith(".jsonl.zst")]
+    parts = [shard.removeprefix("bronze/").removesuffix(".jsonl.zst") for shard in sorted(shards)]
+    names = {item["id"]: [part for part in parts if part.split("/")[0] == item["id"]] for item in listing}
     bronze = Bronze(listing, read_bronze(lake, names))
     tokenizer = root["tokenizer_given_sha256"]
     built = build(spec, bronze, tokenizer, runner)
@@ -88,10 +123,9 @@ def _rebuild(
 
 
 def _request(
-    lake: Path, spec: Spec, source: str | None, license: str | None, ids: Sequence[str]
+    lake: Path, spec: Spec, dead: Tombstones, source: str | None, license: str | None, ids: Sequence[str]
 ) -> Tombstones:
     """The tombstones with this request added; RequestError when it matches no line."""
-    dead = Tombstones.read(lake)
     if source is not None:
         if source not in {item.id for item in spec.source} - set(dead.sources):
             known = ", ".join(item.id for item in spec.source if item.id not in dead.sources)
@@ -106,7 +140,7 @@ def _request(
     if license is not None:
         found = {line[0] for line in lines if line[1] == license}
         if not found:
-            known = sorted({str(line[1]) for line in lines})
+            known = sorted({line[1] for line in lines if line[1] is not None})
             raise RequestError(
                 f"no record under licence {license!r} in {lake}; there are: {', '.join(known)}."
             )

@@ -22,7 +22,8 @@ from toolkit.storage import PartManifest, digest_json, sha256_bytes
 WORK = ".work"
 
 _LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
-_ROOMS = Path(__file__).resolve().parent.parent
+_ROOMS = ("records", "storage", "kernels", "ingest", "quality", "dedup", "packing", "pipeline/stages")
+_HOUSE = Path(__file__).resolve().parent.parent
 
 
 class Job(Protocol):
@@ -57,13 +58,18 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def job_key(stage: str, rooms: Sequence[str], **inputs: Any) -> str:
-    """The key of a job of ``stage`` that runs the code of ``rooms`` on ``inputs`` (JSON data).
+def begin(manifest: Path) -> None:
+    """From here until its manifest is written again a part is unfinished, whatever its files' sizes."""
+    manifest.unlink(missing_ok=True)
 
-    The libraries that decide what the bytes are count as code.
+
+def job_key(stage: str, **inputs: Any) -> str:
+    """The key of a job of ``stage`` on ``inputs`` (JSON data).
+
+    All code that a job can run counts, and so do the libraries that decide what its bytes are: a
+    finer choice would save some work after an update, and one day trust a stale part.
     """
-    code = {room: code_digest(room) for room in sorted(rooms)}
-    return digest_json([stage, code, library_versions(), inputs])
+    return digest_json([stage, code_digest(), library_versions(), inputs])
 
 
 @functools.cache
@@ -73,10 +79,11 @@ def library_versions() -> dict[str, str]:
 
 
 @functools.cache
-def code_digest(room: str) -> str:
-    """Hash of a room's source files: a change of code makes what it wrote stale."""
-    files = sorted((_ROOMS / room).glob("*.py"))
-    return sha256_bytes(b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files))
+def code_digest() -> str:
+    """Hash of the source files of every room that a job can run."""
+    files = sorted(file for room in _ROOMS for file in (_HOUSE / room).glob("*.py"))
+    named = [[file.relative_to(_HOUSE).as_posix(), sha256_bytes(file.read_bytes())] for file in files]
+    return digest_json(named)
 
 
 def finished(lake: Path, path: Path, key: str) -> list[PartManifest] | None:

@@ -98,7 +98,7 @@ def _plan_source(spec: Spec, source: Source, pool: ThreadPoolExecutor) -> Planne
     # A glob may reach into the lake once it exists: the second run must read what the first read.
     if inside and (inside == named or not set(source.path) & set("*?[")):
         raise RequestError(f"source {source.id!r}: {inside[0][1]} lies inside the lake {spec.lake_path}.")
-    named = [item for item in named if item not in inside]
+    named = [item for item in named if item[1] not in {path for _, path in inside}] if inside else named
     size = spec.ingest.shard_bytes
     censuses = list(pool.map(lambda item: take_census(*item, size), named))
     if not any(census.size for census in censuses):

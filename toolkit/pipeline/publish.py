@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.errors import ToolkitError
 from toolkit.pipeline.jobs import WORK, code_digest, library_versions
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.spec.tables import Spec, as_data
@@ -26,33 +27,24 @@ if TYPE_CHECKING:
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"
 REPORT = "report.html"
-_ROOMS = (
-    "records",
-    "kernels",
-    "dedup",
-    "quality",
-    "ingest",
-    "packing",
-    "storage",
-    "pipeline",
-    "pipeline/stages",
-)
 
 
 def run_key(
     spec: Spec, listing: Sequence[Mapping[str, Any]], evaluation: Any, tokenizer: str | None, dead: Tombstones
 ) -> str:
     """The identity of a whole run: its spec, inputs, tombstones, code and libraries."""
-    code = {room: code_digest(room) for room in _ROOMS}
     inputs = [listing, evaluation, tokenizer, dead.to_dict()]
-    return digest_json([as_data(spec) | {"lake": spec.lake.logical_date}, inputs, code, _versions()])
+    return digest_json([as_data(spec) | {"lake": spec.lake.logical_date}, inputs, code_digest(), _versions()])
 
 
 def published(lake: Path, key: str) -> dict[str, Any] | None:
     """The root manifest if the lake is finished under ``key`` and its files are there, else None."""
     if not (lake / MANIFEST).exists():
         return None
-    manifest = read_json(lake / MANIFEST)
+    try:
+        manifest = read_json(lake / MANIFEST)
+    except ToolkitError:
+        return None
     if manifest.get("key") != key:
         return None
     for file in manifest["files"]:
@@ -93,6 +85,7 @@ def publish(
         **built.facts,
         "files": [vars(outputs[path]) for path in sorted(outputs)],
     }
+    manifest["sha256"] = digest_json(manifest)
     write_json(lake / TIMINGS, timings)
     write_json(lake / MANIFEST, manifest)
     return manifest

@@ -40,7 +40,7 @@ class Quarantine:
 
 
 def quarantine(
-    lake: str | Path, reason: str | None = None, source: str | None = None, limit: int = 20
+    lake: str | Path, reason: str | None = None, source: str | None = None, limit: int = 5
 ) -> Quarantine:
     """Count what ``lake`` holds in quarantine and keep the first ``limit`` lines that match.
 

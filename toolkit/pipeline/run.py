@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
+from toolkit.pipeline.publish import MANIFEST, REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import load_spec
@@ -29,7 +30,7 @@ from toolkit.pipeline.stages.eval_items import read_eval_items
 from toolkit.pipeline.stages.ingest import ingest_jobs
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.workers import Workers
-from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
+from toolkit.storage import PartManifest, clean_leftovers, locked, read_json, write_atomic, write_parquet
 from toolkit.storage.atomic import storage_error
 
 
@@ -56,6 +57,8 @@ def run(
         spec = _dated(spec)
         make_folder(lake)
         with locked(lake):
+            if Tombstones.read(lake) != dead:
+                raise ToolkitError(f"{lake} changed while its sources were read: run the same command again.")
             return _run_locked(spec, plan, dead, Runner(pool, progress or Silent()), started)
 
 
@@ -65,6 +68,7 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
     manifest = published(lake, _key(spec, plan, dead)) if dead.applied else None
     worked = manifest is None
     if manifest is None:
+        _refuse_early(spec, plan, dead)
         unpublish(lake)
         write_atomic(lake / "spec.toml", to_toml(spec).encode())
         manifest = _make(spec, plan, runner, started)
@@ -74,6 +78,25 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
         report(lake)
     drop_work(lake)
     return Run(lake, manifest, time.perf_counter() - started, worked)
+
+
+def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
+    """RequestError for what can be known to fail, while the lake is still as it was."""
+    from toolkit import dedup, packing
+
+    dedup.plan_bands(spec.dedup.threshold, spec.dedup.recall)
+    dedup.exact_threshold(str(spec.dedup.threshold))
+    if spec.packing.tokenizer is not None:
+        packing.load(spec.base / spec.packing.tokenizer)
+    read_eval_items(spec, plan)
+    if (spec.lake_path / MANIFEST).exists():
+        held = {source["id"] for source in read_json(spec.lake_path / MANIFEST)["sources"]}
+        if lost := sorted(held - set(dead.sources) - {source.id for source in spec.source}):
+            drop = f"toolkit forget {spec.lake_path} --source {lost[0]}"
+            raise RequestError(
+                f"the lake holds source {lost[0]!r}, which the spec no longer names. To drop it: {drop}. "
+                "To keep it, name it again, or give this spec a lake of its own."
+            )
 
 
 def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, Any]:
@@ -87,6 +110,8 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
     check_rejects(spec, listing, parts)
     if spec.decontaminate.set:
         write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
+    else:
+        (lake / EVAL_ITEMS).unlink(missing_ok=True)
     built = build(spec, Bronze(listing, parts), plan.tokenizer_sha256, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, plan, dead)

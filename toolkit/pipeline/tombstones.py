@@ -1,4 +1,9 @@
-"""What was forgotten, by hash: so that it cannot come back, and nobody can read what it was."""
+"""What was forgotten: a source and a licence by name, single lines by hash.
+
+What is named stays out of every later run. The hashes of all forgotten lines are kept, so that
+it can be said of a line that it was forgotten, though nobody can read what it was. The same
+lines delivered as another source are another source's, and enter.
+"""
 
 from __future__ import annotations
 

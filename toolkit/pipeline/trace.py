@@ -124,7 +124,7 @@ def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]
                 if match(facts):
                     name = path.relative_to(lake).as_posix()
                     carried = ("license", "consent", "pii", "generator_model", "logical_date", "run_id")
-                    seen = tuple((key, str(facts[key])) for key in carried if facts[key] is not None)
+                    seen = tuple((key, _text(str(facts[key]))) for key in carried if facts[key] is not None)
                     hop = Hop("bronze", name, (("raw line", _text(payload)), *seen))
                     yield _Start(
                         facts["record_id"], facts["source_id"], facts["origin"], part, payload, hop, None
@@ -158,7 +158,7 @@ def _matcher(root: Mapping[str, Any], query: str) -> Any:
 
 def _quarantined(lake: Path, path: Path, entry: Mapping[str, Any]) -> _Start:
     raw = base64.b64decode(entry["raw"])
-    facts = (("raw line", _text(raw)), ("reason", entry["reason"]), ("detail", entry["detail"]))
+    facts = (("raw line", _text(raw)), ("reason", entry["reason"]), ("detail", _text(entry["detail"])))
     name = path.relative_to(lake)
     hop = Hop("quarantine", name.as_posix(), facts)
     part = f"{name.parts[2]}/{path.stem}"
@@ -184,7 +184,7 @@ def _later(lake: Path, start: _Start, hops: list[Hop]) -> str:
     for line in path.read_bytes().splitlines() if path.exists() else ():
         entry = json.loads(line)
         if entry["origin"] == start.origin:
-            facts = (("reason", entry["reason"]), ("detail", entry["detail"]))
+            facts = (("reason", entry["reason"]), ("detail", _text(entry["detail"])))
             hops.append(Hop("quarantine", path.relative_to(lake).as_posix(), facts))
             return f"quarantined: {entry['reason']}"
     for stage in _STAGES:

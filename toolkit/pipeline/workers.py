@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,10 @@ class Workers:
     def __init__(self, count: int | None = None, cluster: str | None = None) -> None:
         if count is not None and count < 1:
             raise RequestError(f"--workers must be at least 1, found {count}.")
+        if cluster is not None and not re.fullmatch(r"local:[1-9]\d*|\w+://.+:\d+", cluster):
+            raise RequestError(
+                f"--cluster is {cluster!r}; expected local:N or an address like tcp://host:8786."
+            )
         self.count = count or usable_cores()
         self.cluster = cluster
         self._executor: Executor | None = None
@@ -97,7 +102,10 @@ class Workers:
             client = Client(local)
             self._close = lambda: (client.close(), local.close())
         else:
-            client = Client(self.cluster)
+            try:
+                client = Client(self.cluster)
+            except OSError as error:
+                raise RequestError(f"no Dask scheduler answers at {self.cluster}: {error}") from error
             self._close = client.close
         return client.get_executor(pure=False)
 
@@ -115,6 +123,7 @@ class Workers:
 
 def _die_with_parent() -> None:
     """Leave as soon as the parent is gone: a killed run must not leave writers behind."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core is parallel enough
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

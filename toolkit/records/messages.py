@@ -97,10 +97,15 @@ def _parse_one(item: Any, field: str) -> Message:
     role = item.get(name)
     if not isinstance(role, str) or role.lower() not in _ROLES:
         raise SchemaError("schema.bad_role", f"{field}.{name} is {role!r}, expected one of {sorted(_ROLES)}")
-    calls = item.get("tool_calls") or None
+    calls = item.get("tool_calls") or _legacy_call(item.get("function_call"))
     if said not in item and calls is None:
         raise SchemaError("schema.missing_content", f"{field} has no {said!r}")
     return message(_ROLES[role.lower()], _content(item.get(said), calls, f"{field}.{said}"), _calls(calls))
+
+
+def _legacy_call(call: Any) -> Any:
+    """The older ``function_call`` as a list of tool calls."""
+    return [{"type": "function", "function": call}] if call else None
 
 
 def _content(value: Any, calls: Any, field: str) -> str:

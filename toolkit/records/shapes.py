@@ -142,9 +142,11 @@ def _instruction(payload: Mapping[str, Any]) -> Draft:
 
 
 def _question(payload: Mapping[str, Any]) -> Draft:
-    solution = text(payload["answer"], "answer")
-    answer, verifier = _check_of({**payload, "answer": solution})
+    answer, verifier = _check_of(payload)
     prompt = [*_system(payload), message("user", text(payload["question"], "question"))]
+    if type(payload["answer"]) in (int, float):
+        return Draft("rl", prompt, (), answer=answer, verifier=verifier)
+    solution = text(payload["answer"], "answer")
     natural = "rl" if "verifier" in payload else "sft"
     return Draft(natural, prompt, [message("assistant", solution)], answer=answer, verifier=verifier)
 

@@ -34,6 +34,9 @@ class Group:
     def __add__(self, other: Group) -> Group:
         return Group(self.records + other.records, self.size + other.size, self.ids + other.ids)
 
+    def __sub__(self, other: Group) -> Group:
+        return Group(self.records - other.records, self.size - other.size, self.ids - other.ids)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {"records": self.records, "size": self.size, "ids": str(self.ids)}

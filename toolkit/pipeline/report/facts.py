@@ -142,7 +142,10 @@ def gold(lake: Lake) -> list[dict[str, Any]]:
             counted.add(regime, lake.root / file["path"])
         facts = [g for g in lake.manifest["gold"] if g["task"].split()[1] == regime]
         row = {"regime": regime, "rows": sum(f["rows"] for f in files), "parts": len(files)}
-        row |= {"documents": sum(fact["documents"] for fact in facts), "parts_read": len(files[::step])}
+        row |= {
+            "documents": sum(fact["group"]["records"] for fact in facts),
+            "parts_read": len(files[::step]),
+        }
         made.append(row | {"size": sum(f["size"] for f in files)} | counted.result(regime))
     return made
 

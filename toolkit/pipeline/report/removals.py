@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ SAMPLES = 3
 CLUSTERS = 10
 _MEMBERS = 3
 _CLUSTER = ["kept_id", "kept_source", "regime"]
+_NO_CLUSTER = pa.table(
+    {**{name: pa.array([], pa.string()) for name in _CLUSTER}, "removed": pa.array([], pa.int64())}
+)
 _SIZES = ((1, 1, "2"), (2, 2, "3"), (3, 4, "4 to 5"), (5, 9, "6 to 10"), (10, 99, "11 to 100"))
 
 
@@ -113,18 +117,19 @@ class Clusters:
     """Kept records, and how many duplicates each of them stands for."""
 
     def __init__(self) -> None:
-        self.table = pa.table({name: pa.array([], pa.string()) for name in _CLUSTER}).append_column(
-            "removed", pa.array([], pa.int64())
-        )
+        self.pieces = [_NO_CLUSTER]
 
     def add(self, stage: str, table: pa.Table) -> None:
         """Read some rows of a stage's evidence."""
         if stage == "dedup":
             counted = table.group_by(_CLUSTER).aggregate([("removed_id", "count")])
-            counted = counted.rename_columns([*_CLUSTER, "removed"])
-            both = pa.concat_tables([self.table, counted.select(self.table.column_names)])
-            summed = both.group_by(_CLUSTER).aggregate([("removed", "sum")])
-            self.table = summed.rename_columns([*_CLUSTER, "removed"])
+            self.pieces.append(counted.rename_columns(_NO_CLUSTER.column_names))
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """One row a kept record; grouped once, when all evidence was read."""
+        summed = pa.concat_tables(self.pieces).group_by(_CLUSTER).aggregate([("removed", "sum")])
+        return summed.rename_columns(_NO_CLUSTER.column_names)
 
     def sizes(self) -> list[tuple[str, int]]:
         """(records in the cluster, clusters): how duplicates group."""

@@ -135,6 +135,9 @@ class _Reader:
             found = getattr(getattr(spec, table), key)
             if not low <= found <= high:
                 self.fail(where, f"expected {low} to {high}, found {found}")
+        if spec.decontaminate.set and spec.decontaminate.short_min > spec.decontaminate.ngram:
+            where, low = "decontaminate.short_min", spec.decontaminate.ngram
+            self.fail(where, f"expected at most ngram = {low}, found {spec.decontaminate.short_min}")
         if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", spec.dedup.shingle):
             self.fail("dedup.shingle", f"expected word:N or byte:N, found {spec.dedup.shingle!r}")
 

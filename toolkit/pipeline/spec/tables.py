@@ -7,7 +7,7 @@ its defaults and its checks cannot drift apart. Paths are relative to the spec's
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +109,6 @@ class Spec:
     def lake_path(self) -> Path:
         """The lake's folder."""
         return (self.base / self.lake.path).resolve()
-
-
-def resolved(spec: Spec, logical_date: str) -> Spec:
-    """The spec with its date fixed."""
-    return replace(spec, lake=replace(spec.lake, logical_date=logical_date))
 
 
 def as_data(value: Any) -> Any:

@@ -15,15 +15,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import packing
-from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.gold_files import gold_ids
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.stages.corpus import save_array
 from toolkit.pipeline.stages.tokens import TokenJob
 from toolkit.records import REGIMES
-from toolkit.storage import Output, PartManifest, digest_json, read_ipc, read_parquet, write_parquet
+from toolkit.storage import (
+    Group,
+    IdHash,
+    Output,
+    PartManifest,
+    digest_json,
+    read_ipc,
+    read_parquet,
+    write_parquet,
+)
 
 TOKENS_A_PART = 1 << 22
 ROWS_A_PART = 1 << 13
-_ROOMS = ["packing", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class GoldJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         folder = self.lake / WORK / "gold"
         starts = np.load(folder / f"{self.regime}.starts.npy", mmap_mode="r")[self.start : self.stop + 1]
         places = np.load(folder / f"{self.regime}.places.npy", mmap_mode="r")[starts[0] : starts[-1]]
@@ -58,7 +68,9 @@ class GoldJob:
         pinned = packing.load(self.lake / "tokenizer.json")
         write_parquet(self.output, packing.with_metadata(table, pinned, self.context, PACKING[self.regime]))
         outputs = [Output.of(self.lake, self.output, len(table))]
-        facts = {"tokens_hash": str(packing.tokens_hash(table)), "documents": len(places)}
+        ids, tokens = gold_ids(table)
+        group = Group(len(ids), tokens, IdHash.of(ids))
+        facts = {"tokens_hash": str(packing.tokens_hash(table)), "group": group.to_dict()}
         manifest = PartManifest(f"gold {self.regime} {self.number}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
         return [manifest]
@@ -80,9 +92,7 @@ class GoldJob:
 
     def _key(self) -> str:
         inputs = {"content": self.content, "rows": [self.start, self.stop]}
-        return job_key(
-            f"gold {self.regime}", _ROOMS, **inputs, tokenizer=self.tokenizer_sha256, context=self.context
-        )
+        return job_key(f"gold {self.regime}", **inputs, tokenizer=self.tokenizer_sha256, context=self.context)
 
 
 PACKING = {
@@ -92,7 +102,7 @@ PACKING = {
 }
 
 
-def gold_jobs(lake: Path, jobs: Sequence[TokenJob], manifests: Sequence[PartManifest]) -> list[GoldJob]:
+def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
     """Fit the packs and cut each regime's gold into jobs; regimes without a record give none."""
     made: list[GoldJob] = []
     for regime in REGIMES:
@@ -103,9 +113,8 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob], manifests: Sequence[PartMani
         folder = lake / WORK / "gold"
         save_array(folder / f"{regime}.places.npy", places[order])
         save_array(folder / f"{regime}.starts.npy", starts)
-        # An rl row carries its answer and verifier from silver, which its tokens do not show.
-        beside = [job.silver_sha256 for job in jobs] if regime == "rl" else []
-        content = digest_json([[manifest.facts[regime] for manifest in manifests], beside])
+        holders = np.unique(places[:, 0])
+        content = digest_json([[jobs[number].part, jobs[number].silver_sha256] for number in holders])
         rows = len(starts) - 1
         for number, start in enumerate(range(0, rows, size)):
             made.append(

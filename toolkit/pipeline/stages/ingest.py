@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.ingest import Census, Door, Forgotten, Span, ingest_bytes, read_span, spans_of_stream
-from toolkit.pipeline.jobs import job_key
+from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
 from toolkit.pipeline.spec.tables import Ingest, Spec
 from toolkit.pipeline.tombstones import Tombstones
@@ -57,7 +57,6 @@ class IngestJob:
     def _key(self, span: Span) -> str:
         return job_key(
             "ingest",
-            ["ingest", "storage"],
             file=[self.census.name, self.census.sha256],
             span=[span.start, span.stop, span.line],
             door=vars(self.door),
@@ -65,6 +64,7 @@ class IngestJob:
         )
 
     def _write(self, number: int, data: bytes) -> PartManifest:
+        begin(self.lake / "bronze" / f"{self.part(number)}.manifest.json")
         span = self.spans[number]
         part = ingest_bytes(
             data, span, self.census.name, self.door, self.settings.max_line_bytes, self.forgotten

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit import dedup
-from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
 from toolkit.pipeline.stages.canonicalise import canonicalise
@@ -81,7 +81,6 @@ class RefineJob:
         """See job_key."""
         return job_key(
             "refine",
-            ["records", "kernels", "dedup", "quality", "ingest", "storage", "pipeline/stages"],
             part=[self.part, self.bronze_sha256],
             regime=[self.regime, as_data(self.mapping)],
             settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup)],
@@ -94,6 +93,7 @@ class RefineJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.refined))
         lines = read_jsonl_zst(self.lake / "bronze" / f"{self.part}.jsonl.zst")
         read = canonicalise(lines, self.regime, self.mapping)
         outputs = self._lines("quarantine/records", read.quarantine, read.ledger)

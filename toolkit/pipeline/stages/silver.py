@@ -12,15 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.corpus import Corpus
 from toolkit.pipeline.stages.refine import RefineJob, removal_ledger
 from toolkit.pipeline.stages.verdict import EXACT, KEPT, METHODS
 from toolkit.records import CANONICAL, evidence
 from toolkit.storage import Output, PartManifest, digest_json, read_ipc, sha256_bytes, write_parquet
-
-_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline/stages"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,7 @@ class SilverJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         lake = self.corpus.lake
         table = read_ipc(self.corpus.path(self.part)).select(CANONICAL.names)
         verdict = read_ipc(lake / WORK / "dedup" / "verdict.arrow").slice(
@@ -93,7 +92,7 @@ class SilverJob:
         return json.dumps({**facts, "bands_met": row["bands_met"]})
 
     def _key(self) -> str:
-        return job_key("silver", _ROOMS, refined=self.refine_key, verdict=self.verdict_digest)
+        return job_key("silver", refined=self.refine_key, verdict=self.verdict_digest)
 
 
 def silver_jobs(corpus: Corpus, settings: Dedup, jobs: Sequence[RefineJob]) -> list[SilverJob]:

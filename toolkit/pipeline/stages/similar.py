@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import dedup
-from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.corpus import Corpus, save_array
 from toolkit.storage import Output, PartManifest
 
-PAIRS_A_JOB = 100_000
-_ROOMS = ["records", "kernels", "dedup", "storage", "pipeline/stages"]
+PAIRS_A_JOB = 25_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class BandJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         position = np.load(self.corpus.lake / WORK / "dedup" / "position.npy")
         chosen = np.flatnonzero(position >= 0)
         keys = [
@@ -57,9 +57,7 @@ class BandJob:
         return [manifest]
 
     def _key(self) -> str:
-        return job_key(
-            "band", _ROOMS, corpus=self.corpus.digest, band=self.band, settings=as_data(self.settings)
-        )
+        return job_key("band", corpus=self.corpus.digest, band=self.band, settings=as_data(self.settings))
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class VerifyJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         folder = self.corpus.lake / WORK / "dedup"
         first = self.block * PAIRS_A_JOB
         pairs = np.load(folder / "pairs.npy", mmap_mode="r")[first : first + PAIRS_A_JOB]
@@ -98,7 +97,7 @@ class VerifyJob:
 
     def _key(self) -> str:
         inputs = {"corpus": self.corpus.digest, "pairs": self.pairs_sha256, "block": self.block}
-        return job_key("verify", _ROOMS, **inputs, settings=as_data(self.settings))
+        return job_key("verify", **inputs, settings=as_data(self.settings))
 
 
 def band_jobs(corpus: Corpus, settings: Dedup) -> list[BandJob]:

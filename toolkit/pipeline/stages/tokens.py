@@ -7,6 +7,7 @@ middle of an answer. It is removed with its length as evidence.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import packing
-from toolkit.pipeline.jobs import WORK, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Packing, Spec
-from toolkit.records import REGIMES, every_text, evidence
+from toolkit.records import every_text, evidence
 from toolkit.storage import (
     Group,
     Ledger,
@@ -31,7 +32,8 @@ from toolkit.storage import (
 )
 
 TRAINING_BYTES = 4 << 20
-_ROOMS = ["records", "packing", "storage", "pipeline/stages"]
+# Training time grows with the square of a run without a break: runs are broken for training only.
+_LONG_RUN = re.compile(r"\S{256}|\s{256}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class TokenizerJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         data = self.given.read_bytes() if self.given else packing.train(self._texts(), self.vocab_size)
         pinned = packing.load(self.given or data)
         write_atomic(self.output, pinned.to_bytes())
@@ -72,7 +75,7 @@ class TokenizerJob:
 
     def _key(self) -> str:
         source = self.given_sha256 or [self.vocab_size, self.silver]
-        return job_key("tokenizer", ["packing", "records", "pipeline/stages"], source=source)
+        return job_key("tokenizer", source=source)
 
     def _texts(self) -> Iterator[str]:
         """Every n-th record of each part, so that about TRAINING_BYTES are read in all."""
@@ -82,7 +85,8 @@ class TokenizerJob:
         for path in paths:
             table = read_parquet(path, ["messages", "prompt", "chosen", "rejected", "answer"])
             rows = table.take(pa.array(np.arange(0, len(table), step)))
-            yield from map(every_text, rows.to_pylist())
+            for row in rows.to_pylist():
+                yield _LONG_RUN.sub(r"\g<0>\n", every_text(row))
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class TokenJob:
 
     def run(self) -> list[PartManifest]:
         """See Job."""
+        begin(manifest_beside(self.output))
         table = read_parquet(self.lake / "silver" / f"{self.part}.parquet")
         encoded = packing.encode(table, _pinned(self.lake / "tokenizer.json", self.tokenizer_sha256))
         over, untrained = packing.too_long(encoded, self.context), packing.nothing_trained(encoded)
@@ -120,9 +125,8 @@ class TokenJob:
             outputs.append(Output.of(self.lake, path, len(proof)))
         else:
             path.unlink(missing_ok=True)
-        facts = {regime: str(packing.tokens_hash(_only(kept, regime))) for regime in REGIMES}
         ledger = _books(encoded, kept, proof)
-        manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [ledger], facts)
+        manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [ledger])
         manifest.write(manifest_beside(self.output))
         return [manifest]
 
@@ -139,7 +143,7 @@ class TokenJob:
 
     def _key(self) -> str:
         inputs = {"part": [self.part, self.silver_sha256], "tokenizer": self.tokenizer_sha256}
-        return job_key("tokens", _ROOMS, **inputs, context=self.context)
+        return job_key("tokens", **inputs, context=self.context)
 
 
 def tokenizer_job(
@@ -155,10 +159,6 @@ def tokenizer_job(
 @functools.lru_cache(maxsize=1)
 def _pinned(path: Path, digest: str) -> packing.Pinned:
     return packing.load(path)
-
-
-def _only(encoded: pa.Table, regime: str) -> pa.Table:
-    return encoded.filter(pc.equal(encoded["regime"], regime))
 
 
 def _books(before: pa.Table, after: pa.Table, proof: pa.Table) -> Ledger:

@@ -96,14 +96,14 @@ def _exact_groups(column: dict[str, np.ndarray], place: np.ndarray) -> np.ndarra
     first |= column["length"][grouped] == 0
     representative = np.empty(len(place), np.int64)
     heads = np.flatnonzero(first)
-    representative[grouped] = np.repeat(grouped[heads], np.diff([*heads, len(place)]))
+    representative[grouped] = np.repeat(grouped[heads], np.diff(np.append(heads, len(place))))
     return representative
 
 
 def _compare_bytes(corpus: Corpus, representative: np.ndarray) -> None:
     """Undo any exact match whose texts differ: equal hashes propose, equal bytes decide."""
     copies = np.flatnonzero(representative != np.arange(len(representative)))
-    for block in np.array_split(copies, max(1, len(copies) // 50_000)):
+    for block in np.array_split(copies, max(1, len(copies) // 10_000)):
         same = pc.equal(corpus.texts(block), corpus.texts(representative[block])).to_numpy(
             zero_copy_only=False
         )
