@@ -79,7 +79,8 @@ def leak(sample: Sample, items: list[Item], draws: Draws, plain: bool) -> tuple[
     ``plain`` keeps to questions that mark-up leaves as they are.
     """
     item = draws.pick([item for item in items if item.set == "maths"] if plain else items)
-    found = list(re.finditer(r"\S+", item.text))
+    # A word of bare punctuation (a doctest's ``>>>``) is none once punctuation is gone.
+    found = list(re.finditer(r"\S*[^\W_]\S*", item.text))
     size = (NGRAM, len(found), NGRAM + draws.below(len(found) - NGRAM + 1))[draws.below(3)]
     start = draws.below(len(found) - size + 1)
     span = item.text[found[start].start() : found[start + size - 1].end()]
