@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
+READY := $(VENV)/.ready-$(EXTRAS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint lab notebooks clean
 
-demo: $(VENV)/.ready  ## make messy dumps, run the main job on them, audit the result
+demo: $(READY)  ## make messy dumps, run the main job on them, audit the result
 	$(BIN)/toolkit doctor
 	@rm -rf demo
 	$(BIN)/toolkit synth demo/dumps --records 50000
@@ -15,18 +16,18 @@ demo: $(VENV)/.ready  ## make messy dumps, run the main job on them, audit the r
 	$(BIN)/toolkit audit demo/dumps/lake
 	@echo "report: $(CURDIR)/demo/dumps/lake/report.html"
 
-test: $(VENV)/.ready lint  ## pass the tests
+test: $(READY) lint  ## pass the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.ready
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-lab: $(VENV)/.ready  ## open the notebooks
+lab: $(READY)  ## open the notebooks
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
 	$(BIN)/jupyter lab notebooks
 
-notebooks: $(VENV)/.ready  ## run the notebooks again, outputs in place
+notebooks: $(READY)  ## run the notebooks again, outputs in place
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
 	TOOLKIT_STATIC=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	    --ExecutePreprocessor.coalesce_streams=True --ClearMetadataPreprocessor.enabled=True \
@@ -36,8 +37,8 @@ notebooks: $(VENV)/.ready  ## run the notebooks again, outputs in place
 clean:
 	rm -rf $(VENV) demo
 
-# Every change of the requirements installs again; the stamp is written last.
-$(VENV)/.ready: pyproject.toml constraints.txt
+# A change of the requirements or of the extras installs again; the stamp is written last.
+$(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
