@@ -26,10 +26,9 @@ import pyarrow.parquet as pq
 from toolkit import packing
 from toolkit.errors import ToolkitError
 from toolkit.ingest import payload_of
-from toolkit.pipeline.clean_bronze import read_root
 from toolkit.pipeline.gold_files import gold_ids
 from toolkit.pipeline.plan import LAYERS
-from toolkit.pipeline.publish import MANIFEST, spec_digest
+from toolkit.pipeline.publish import MANIFEST, read_root, spec_digest
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.storage import (
     Group,

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from toolkit.errors import RequestError, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.ingest import Forgotten, payload_of
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.stages.ingest import write_bronze
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import Group, Ledger, PartManifest, read_json, read_jsonl_zst
+from toolkit.storage import Group, Ledger, PartManifest, read_jsonl_zst
 
 Line = tuple[str, str | None, int, bytes]
 
@@ -130,11 +130,3 @@ def _group(lines: list[Line]) -> Group:
 def listing_without(manifest: Mapping[str, Any], sources: Iterable[str]) -> list[Any]:
     """The root manifest's sources, less some."""
     return [source for source in manifest["sources"] if source["id"] not in set(sources)]
-
-
-def read_root(lake: Path) -> dict[str, Any]:
-    """The root manifest; ToolkitError when the lake is unfinished."""
-    if not (lake / "MANIFEST.json").exists():
-        what = "is unfinished: run its spec again" if (lake / "spec.toml").exists() else "is not a lake"
-        raise RequestError(f"{lake} {what} (no MANIFEST.json).")
-    return read_json(lake / "MANIFEST.json")

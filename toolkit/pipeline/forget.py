@@ -24,11 +24,10 @@ from toolkit.pipeline.clean_bronze import (
     listing_without,
     quarantined_lines,
     read_bronze,
-    read_root,
 )
 from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import MANIFEST, drop_work, publish, run_key, unpublish
+from toolkit.pipeline.publish import MANIFEST, drop_work, publish, read_root, run_key, unpublish
 from toolkit.pipeline.report.page import report
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner

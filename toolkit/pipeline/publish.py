@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.pipeline.jobs import WORK, code_digest, library_versions
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.spec.tables import Spec, as_data
@@ -35,6 +35,14 @@ def run_key(
     """The identity of a whole run: its spec, inputs, tombstones, code and libraries."""
     inputs = [listing, evaluation, tokenizer, dead.to_dict()]
     return digest_json([as_data(spec) | {"lake": spec.lake.logical_date}, inputs, code_digest(), _versions()])
+
+
+def read_root(lake: Path) -> dict[str, Any]:
+    """The root manifest; ToolkitError when the lake is unfinished."""
+    if not (lake / MANIFEST).exists():
+        what = "is unfinished: run its spec again" if (lake / "spec.toml").exists() else "is not a lake"
+        raise RequestError(f"{lake} {what} (no {MANIFEST}).")
+    return read_json(lake / MANIFEST)
 
 
 def published(lake: Path, key: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.errors import RequestError
+from toolkit.pipeline.publish import read_root
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.storage import read_json
@@ -47,10 +47,7 @@ class Lake:
     @classmethod
     def read(cls, root: Path) -> Lake:
         """Read the manifests; RequestError when the folder is not a finished lake."""
-        if not (root / "MANIFEST.json").exists():
-            what = "is unfinished: run its spec again" if (root / "spec.toml").exists() else "is not a lake"
-            raise RequestError(f"{root} {what} (no MANIFEST.json).")
-        manifest = read_json(root / "MANIFEST.json")
+        manifest = read_root(root)
         timings = root / "timings.json"
         paths = [f["path"] for f in manifest["files"] if f["path"].startswith("bronze/")]
         parts = {p: read_json(root / p) for p in paths if p.endswith(".manifest.json")}

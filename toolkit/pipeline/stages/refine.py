@@ -19,11 +19,11 @@ from toolkit import dedup
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
+from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.quality import gate, measure
 from toolkit.records import REGIMES, evidence
 from toolkit.storage import (
-    Group,
     Ledger,
     Output,
     PartManifest,
@@ -180,20 +180,6 @@ class RefineJob:
             return []
         write_atomic(path, lines)
         return [Output.of(self.lake, path, sum(group.records for group in ledger.quarantined.values()))]
-
-
-def group_of(table: pa.Table, id_column: str = "id", size_column: str = "token_estimate") -> Group:
-    """The books of the rows of a table."""
-    return Group.of(table[id_column].to_pylist(), table[size_column].to_pylist())
-
-
-def removal_ledger(stage: str, before: pa.Table, after: pa.Table, proof: pa.Table) -> Ledger:
-    """The books, in estimated tokens, of a stage that only removes; checked."""
-    reasons: dict[str, Group] = {}
-    for method in sorted(set(proof["method"].to_pylist())):
-        rows = proof.filter(pa.compute.equal(proof["method"], method))
-        reasons[method] = group_of(rows, "removed_id", "tokens")
-    return Ledger(stage, "tokens", group_of(before), group_of(after), removed=reasons).check()
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup
+from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.corpus import Corpus
-from toolkit.pipeline.stages.refine import RefineJob, removal_ledger
+from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.verdict import EXACT, KEPT, METHODS
 from toolkit.records import CANONICAL, evidence
 from toolkit.storage import Output, PartManifest, digest_json, read_ipc, sha256_bytes, write_parquet

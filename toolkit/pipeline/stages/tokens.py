@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 from toolkit import packing
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Packing, Spec
+from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.records import every_text, evidence
 from toolkit.storage import (
-    Group,
-    Ledger,
     Output,
     PartManifest,
     read_parquet,
@@ -125,7 +124,7 @@ class TokenJob:
             outputs.append(Output.of(self.lake, path, len(proof)))
         else:
             path.unlink(missing_ok=True)
-        ledger = _books(encoded, kept, proof)
+        ledger = removal_ledger("packing", encoded, kept, proof, "tokens")
         manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [ledger])
         manifest.write(manifest_beside(self.output))
         return [manifest]
@@ -159,12 +158,3 @@ def tokenizer_job(
 @functools.lru_cache(maxsize=1)
 def _pinned(path: Path, digest: str) -> packing.Pinned:
     return packing.load(path)
-
-
-def _books(before: pa.Table, after: pa.Table, proof: pa.Table) -> Ledger:
-    removed = {}
-    for method in sorted(set(proof["method"].to_pylist())):
-        rows = proof.filter(pc.equal(proof["method"], method))
-        removed[method] = Group.of(rows["removed_id"].to_pylist(), rows["tokens"].to_pylist())
-    groups = [Group.of(t["id"].to_pylist(), t["tokens"].to_pylist()) for t in (before, after)]
-    return Ledger("packing", "tokens", *groups, removed=removed).check()
