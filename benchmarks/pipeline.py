@@ -93,7 +93,7 @@ def _verdict(
         case "malformed" | "renamed":
             return end == row["reason"]
         case "exact_duplicate":
-            return "exact" in (end, other) or "near" in (end, other)
+            return bool({"exact", "near", "duplicate_payload"} & {end, other})
         case "near_duplicate":
             if text is None or other_text is None:
                 return True

@@ -12,6 +12,7 @@ Every verb of the command line is a function here, with the same name and the sa
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
     from toolkit.pipeline.audit import audit
     from toolkit.pipeline.doctor import doctor
     from toolkit.pipeline.forget import forget
+    from toolkit.pipeline.ingest import ingest
     from toolkit.pipeline.quarantine import quarantine
     from toolkit.pipeline.report import report
     from toolkit.pipeline.run import run
     from toolkit.pipeline.trace import trace
 
 __version__ = "0.1.0"
-__all__ = ["audit", "doctor", "forget", "quarantine", "report", "run", "synth", "trace"]
+__all__ = ["audit", "doctor", "forget", "ingest", "quarantine", "report", "run", "synth", "trace"]
 
 # Found at first use, so that importing the toolkit, or asking it for help, takes no time.
 _HOMES = {name: f"toolkit.pipeline.{name}" for name in __all__} | {"synth": "toolkit.archetypes"}
+
+
+class _Verb(ModuleType):
+    """A room whose name is a verb too: ``toolkit.ingest(...)`` calls the function of that name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        name = self.__name__.rpartition(".")[2]
+        return getattr(importlib.import_module(f"toolkit.pipeline.{name}"), name)(*arguments, **options)
+
+
+importlib.import_module("toolkit.ingest").__class__ = _Verb
 
 
 def __getattr__(name: str) -> Any:

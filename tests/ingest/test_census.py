@@ -1,18 +1,17 @@
 import bz2
-import contextlib
 import gzip
 import hashlib
 import lzma
-import random
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from toolkit.errors import RequestError
-from toolkit.ingest import Span, blocks, codec_of, read_span, spans_of_stream, take_census
-from toolkit.ingest.census import _Cutter
+from ingest.taken import HUGE, accepted, quarantined, reasons, take_file
+from toolkit.ingest import Before, Limits, Options, Span, decompressed, take_census
+from toolkit.ingest.formats import jsonl
+from toolkit.ingest.landing import read_spans
 
 PACK = {
     "gz": gzip.compress,
@@ -21,18 +20,37 @@ PACK = {
     "zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
 }
 CODECS = pytest.mark.parametrize("codec", PACK)
-DATA = b"".join(b"%d " % n + b"x" * (n % 97) + b"\n" for n in range(30_000)) + b"no line end"
+DATA = b"".join(b'{"n":%d,"x":"%b"}\n' % (n, b"x" * (n % 97)) for n in range(30_000)) + b'{"no":"line end"}'
 SMALL = DATA[:5000]
 
 
-def naive_spans(data, size):
-    spans, start, line = [], 0, 1
-    for at, byte in enumerate(data):
-        if byte == 10 and at + 1 - start >= size:
-            spans.append(Span(start, at + 1, line))
-            line += data.count(b"\n", start, at + 1)
-            start = at + 1
-    return spans + ([Span(start, len(data), line)] if start < len(data) else [])
+def naive_spans(data, size, largest=HUGE):
+    """Cut after the first line end at or after the wanted size; a line beyond every limit in pieces."""
+    spans, start, line, at = [], 0, 1, 0
+    for number, text in enumerate(
+        data.splitlines(keepends=True) if b"\r" not in data else split(data), start=1
+    ):
+        if len(text.removesuffix(b"\n")) > max(size, largest):
+            if at > start:
+                spans.append((start, at, line, None))
+            pieces = range(at, at + len(text), size)
+            spans += [(p, min(p + size, at + len(text)), number, "json.too_long") for p in pieces]
+            start, line = at + len(text), number + 1
+        elif at + len(text) - start >= size:
+            spans.append((start, at + len(text), line, None))
+            start, line = at + len(text), number + 1
+        at += len(text)
+    return spans + ([(start, at, line, None)] if at > start else [])
+
+
+def split(data):
+    lines = data.split(b"\n")
+    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def cut(blocks, size, largest=HUGE):
+    found = jsonl.cut(blocks, Limits(size, largest), Options("f"))
+    return [(span.start, span.stop, span.line, span.fault) for span in found]
 
 
 def packed(folder, data):
@@ -40,24 +58,25 @@ def packed(folder, data):
     return folder / "f"
 
 
-def census(folder, data, size=100_000):
-    return take_census("f", packed(folder, data), size)
+def census(folder, data, size=100_000, form="jsonl", before=None):
+    return take_census(packed(folder, data), form, Limits(size, HUGE), Options("f"), before)
 
 
-def unpacked(path):
-    return b"".join(blocks(path, codec_of(path)))
+PIECES = st.lists(st.sampled_from([b"\n", b"a", b"\r\n", b"bb", b"c" * 9]), max_size=8).map(b"".join)
 
 
-@settings(deadline=None, max_examples=80)
-@given(
-    st.lists(st.lists(st.sampled_from([b"\n", b"a", b"\r\n", b"bb"]), min_size=1, max_size=8).map(b"".join)),
-    st.integers(1, 30),
-)
-def test_spans_are_those_of_the_naive_cut_however_the_blocks_fall(pieces, size):
-    cutter = _Cutter(size)
-    for piece in pieces:
-        cutter.feed(piece)
-    assert list(cutter.finish()) == naive_spans(b"".join(pieces), size)
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PIECES), st.integers(1, 30), st.one_of(st.integers(1, 30), st.just(HUGE)))
+@example([b"ccccc", b"c\n", b"\n"], 3, 3)
+@example([b"a\nccccccc", b"cc", b"\nb"], 4, 2)
+@example([b"cccc\n"], 3, 4)
+def test_spans_are_those_of_the_naive_cut_however_the_blocks_fall(pieces, size, largest):
+    assert cut(pieces, size, largest) == naive_spans(b"".join(pieces), size, largest)
+
+
+def test_the_piece_of_an_endless_line_is_no_larger_than_a_shard():
+    blocks = (b"x" * 1000 for _ in range(1000))
+    assert max(stop - start for start, stop, *_ in cut(blocks, 4096, 4096)) == 4096
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"a", b"a\n", b"a\nb", b"\n\n", b"\r"], ids=repr)
@@ -69,9 +88,9 @@ def test_a_census_hashes_the_whole_file(tmp_path):
     assert census(tmp_path, DATA).sha256 == hashlib.sha256(DATA).hexdigest()
 
 
-@pytest.mark.parametrize("size", [1, 1000, 100_000, 1 << 30])
-def test_a_file_of_several_blocks_is_cut_as_the_naive_cut_does(tmp_path, size):
-    assert census(tmp_path, DATA, size).spans == tuple(naive_spans(DATA, size))
+def test_each_span_has_the_hash_of_its_bytes(tmp_path):
+    spans = census(tmp_path, DATA).spans
+    assert [s.sha256 for s in spans] == [hashlib.sha256(DATA[s.start : s.stop]).hexdigest() for s in spans]
 
 
 @CODECS
@@ -83,91 +102,120 @@ def test_a_compressed_file_has_the_census_of_its_bytes(tmp_path, codec):
 
 
 @CODECS
-def test_a_codec_is_recognised_by_the_first_bytes(tmp_path, codec):
-    assert census(tmp_path, PACK[codec](b"")).codec == codec
+def test_spans_of_a_compressed_file_are_read_as_those_of_the_plain_one(tmp_path, codec):
+    found = census(tmp_path, PACK[codec](DATA), 50_000)
+    read = list(read_spans(tmp_path / "f", found.codec, found.spans))
+    assert read == [DATA[span.start : span.stop] for span in found.spans]
 
 
 @CODECS
-def test_spans_of_a_compressed_file_are_those_of_the_plain_one(tmp_path, codec):
-    path = packed(tmp_path, PACK[codec](DATA))
-    stops = [span.stop for span in naive_spans(DATA, 50_000)]
-    assert list(spans_of_stream(path, codec, stops)) == [
-        DATA[a:b] for a, b in zip([0, *stops], stops, strict=False)
+def test_some_spans_of_a_file_can_be_read_without_the_others(tmp_path, codec):
+    found = census(tmp_path, PACK[codec](DATA), 50_000)
+    some = found.spans[1::3]
+    read = list(read_spans(tmp_path / "f", found.codec, some))
+    assert read == [DATA[span.start : span.stop] for span in some]
+
+
+@CODECS
+@pytest.mark.parametrize("lost", [1, 30, 2000])
+def test_of_a_damaged_file_what_precedes_is_kept_and_the_rest_set_aside_whole(tmp_path, codec, lost):
+    raw = PACK[codec](DATA)[:-lost]
+    found, parts = take_file(packed(tmp_path, raw), 100_000)
+    lines = [payload for part in parts for _, payload in accepted(part)]
+    rest = [span for span in found.spans if span.packed]
+    assert lines == DATA.split(b"\n")[: len(lines)]
+    assert [raw[span.start : span.stop] for span in rest] == [
+        data
+        for part, span in zip(parts, found.spans, strict=True)
+        if span.packed
+        for _, data in quarantined(part)
     ]
+    assert rest[-1].stop == len(raw)
+    assert sum(span.stop - span.start for span in found.spans) == found.size
 
 
-@CODECS
-@pytest.mark.parametrize("cut", [0, 7, 2500, len(SMALL)])
-def test_every_member_of_a_concatenated_file_is_read(tmp_path, codec, cut):
-    pack = PACK[codec]
-    assert unpacked(packed(tmp_path, pack(SMALL[:cut]) + pack(b"") + pack(SMALL[cut:]))) == SMALL
+def test_of_a_truncated_gzip_file_nothing_that_can_be_read_is_lost(tmp_path):
+    raw = gzip.compress(DATA)[:-2000]
+    _, parts = take_file(packed(tmp_path, raw), 100_000)
+    whole = b"".join(block for block in _until_damage(decompressed(tmp_path / "f", "gz")))
+    kept = [raw for part in parts for _, raw in [*accepted(part), *quarantined(part)]]
+    assert b"\n".join(kept[: whole.count(b"\n")]) == whole[: whole.rindex(b"\n")]
 
 
-@CODECS
-def test_many_small_members_are_read_whole(tmp_path, codec):
-    members = [b"%d\n" % n for n in range(300)]
-    assert unpacked(packed(tmp_path, b"".join(map(PACK[codec], members)))) == b"".join(members)
+def _until_damage(blocks):
+    try:
+        yield from blocks
+    except Exception:
+        return
 
 
-@CODECS
-@pytest.mark.parametrize("size", [1, 2, 3, 17, 4096])
-def test_the_size_of_a_block_does_not_change_the_bytes(tmp_path, codec, size):
-    path = packed(tmp_path, PACK[codec](DATA[:5000]) + PACK[codec](DATA[5000:9000]))
-    assert b"".join(blocks(path, codec, size)) == DATA[:9000]
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_file_in_another_encoding_is_set_aside_whole(tmp_path, encoding):
+    data = '{"prompt": "é", "response": "b"}\n'.encode(encoding) * 20
+    _, parts = take_file(packed(tmp_path, data), 100)
+    assert {reason for part in parts for reason in reasons(part)} == {"encoding.unsupported"}
+    assert b"".join(raw for part in parts for _, raw in quarantined(part)) == data
 
 
-@CODECS
-def test_a_file_that_packs_to_almost_nothing_is_read_whole(tmp_path, codec):
-    zeros = bytes(5_000_000)
-    assert unpacked(packed(tmp_path, PACK[codec](zeros))) == zeros
+def test_a_file_that_grew_is_cut_from_where_it_ended(tmp_path):
+    old = DATA[: DATA.index(b"\n", 40_000) + 1]
+    first = census(tmp_path, old)
+    before = Before(first.size, first.lines, first.sha256)
+    grown = census(tmp_path, DATA, before=before)
+    assert (grown.start, grown.size, grown.lines) == (len(old), len(DATA), 30_001)
+    assert (grown.spans[0].start, grown.spans[0].line) == (len(old), old.count(b"\n") + 1)
+    assert grown.sha256 == hashlib.sha256(DATA).hexdigest()
 
 
-@CODECS
-@pytest.mark.parametrize("lost", [1, 2, 5, 30])
-def test_a_truncated_file_is_refused_by_name(tmp_path, codec, lost):
-    with pytest.raises(RequestError, match=r"/f is damaged after \d+ decompressed bytes"):
-        census(tmp_path, PACK[codec](SMALL)[:-lost])
+@pytest.mark.parametrize("change", ["first byte", "no line end", "shorter"])
+def test_a_file_that_changed_otherwise_is_cut_whole(tmp_path, change):
+    old = {"first byte": b"[" + SMALL[1:] + b"\n", "no line end": SMALL[:4000], "shorter": SMALL + b"\n"}[
+        change
+    ]
+    now = SMALL[:-300] if change == "shorter" else SMALL + b"\nmore\n"
+    first = census(tmp_path, old)
+    found = census(tmp_path, now, before=Before(first.size, first.lines, first.sha256))
+    assert (found.start, found.spans[0].start) == (0, 0)
 
 
-@CODECS
-@pytest.mark.parametrize("kept", [10, 20])
-def test_a_file_cut_inside_its_second_member_is_refused(tmp_path, codec, kept):
-    pack = PACK[codec]
-    with pytest.raises(RequestError, match="is damaged"):
-        census(tmp_path, pack(SMALL) + pack(SMALL)[:kept])
+def test_a_span_that_changed_since_is_set_aside_as_it_is_now(tmp_path):
+    path = packed(tmp_path, b'{"a":1}\n{"a":2}\n')
+    found = take_census(path, "jsonl", Limits(8, HUGE), Options("f.jsonl"))
+    path.write_bytes(b'{"a":1}\n{"b"')
+    parts = _land(path, found)
+    assert [payload for part in parts for _, payload in accepted(part)] == [b'{"a":1}']
+    assert [raw for part in parts for _, raw in quarantined(part)] == [b'{"b"']
+    assert reasons(parts[1]) == ["file.changed"]
+    assert parts[1].ledger(8).overhead["vanished"] == 4
 
 
-@CODECS
-def test_bytes_after_the_last_member_are_refused_and_not_dropped(tmp_path, codec):
-    with pytest.raises(RequestError, match="is damaged"):
-        census(tmp_path, PACK[codec](SMALL) + b"not a member")
+def _land(path, found):
+    from ingest.taken import take
+
+    data = read_spans(path, found.codec, found.spans)
+    return [take(raw, span) for raw, span in zip(data, found.spans, strict=True)]
 
 
-@CODECS
-def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path, codec):
-    good = PACK[codec](DATA[:2000])
-    for at in random.Random(1).sample(range(10, len(good)), 30):
-        path = packed(tmp_path, good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
-        with contextlib.suppress(RequestError):
-            assert codec == "zst" or unpacked(path) == DATA[:2000]
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (b'[{"a":1}]', "json_array"),
+        (b'\xef\xbb\xbf \n [{"a":1}]', "json_array"),
+        (b'{"a":1}\n{"a":2}\n', "jsonl"),
+        (b'{\n "a": 1\n}\n', "json"),
+        (b'{"a":1}', "json"),
+        (b"", "json"),
+    ],
+)
+def test_what_a_json_file_is_shows_in_its_first_bytes(tmp_path, data, form):
+    assert census(tmp_path, data, form="json").format == form
 
 
-def test_zstd_with_a_skippable_frame_first_is_zstd(tmp_path):
-    skippable = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
-    assert unpacked(packed(tmp_path, skippable + PACK["zst"](SMALL))) == SMALL
+def test_spans_are_contiguous_and_cover_the_file(tmp_path):
+    spans = census(tmp_path, DATA, 1000).spans
+    ends = [0, *(span.stop for span in spans)]
+    assert [span.start for span in spans] == ends[:-1] and ends[-1] == len(DATA)
 
 
-@pytest.mark.parametrize("data", [b"BZhello\n{}", b"BZh9\n", b"\x1f\x8b\n", b"(\xb5", b"\xfd7zXZ"], ids=repr)
-def test_plain_bytes_that_start_like_a_codec_are_plain(tmp_path, data):
-    assert unpacked(packed(tmp_path, data)) == data
-
-
-def test_a_file_that_became_shorter_is_refused(tmp_path):
-    with pytest.raises(RequestError, match="changed while it was read"):
-        read_span(packed(tmp_path, b"abc"), 0, 4)
-
-
-@CODECS
-def test_a_compressed_file_that_became_shorter_is_refused(tmp_path, codec):
-    with pytest.raises(RequestError, match="changed while it was read"):
-        list(spans_of_stream(packed(tmp_path, PACK[codec](b"abc")), codec, [4]))
+def test_a_span_is_plain_data():
+    assert Span(0, 1, 1) == Span(0, 1, 1, None, "", b"", "", False)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.taken import accepted, naive_lines, quarantined, take
+from ingest.taken import accepted, naive_lines, quarantined, take, take_file
 from toolkit.errors import GateError
-from toolkit.ingest import Span, read_span, take_census
+from toolkit.ingest import Span
 
 PIECES = [
     b"\n", b"\n", b"\r\n", b"\r", b"\xef\xbb\xbf", b" ", b"\t", b"\0", b"\xff", b"\xc3", b"{", b"}", b"[]",
@@ -31,8 +31,7 @@ def in_spans(data, size):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f.jsonl")
         path.write_bytes(data)
-        census = take_census("f.jsonl", path, size)
-        return census, [take(read_span(path, s.start, s.stop), s, max_line=40) for s in census.spans]
+        return take_file(path, size, max_line=40)
 
 
 @FAST

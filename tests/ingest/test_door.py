@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.taken import DOOR, accepted, carried, quarantined, take
 from toolkit.errors import ToolkitError
-from toolkit.ingest import Forgotten, ingest_bytes, payload_of
-from toolkit.ingest.census import Span
+from toolkit.ingest import Forgotten, payload_of
 from toolkit.storage import sha256_bytes
 
 
@@ -36,12 +35,12 @@ def test_a_bronze_line_carries_all_its_provenance():
 
 
 def test_a_quarantined_line_carries_where_it_came_from():
-    entry = json.loads(bytes(take(b"\n[1]\n").quarantine))
+    entry = json.loads(take(b"\n[1]\n").quarantine[0])
     assert entry["origin"] == {"path": "f.jsonl", "line": 2, "offset": 1, "length": 3}
 
 
 def test_a_quarantined_line_is_identified_by_its_bytes():
-    assert json.loads(bytes(take(b"\xff\xfe").quarantine))["sha256"] == sha256_bytes(b"\xff\xfe")
+    assert json.loads(take(b"\xff\xfe").quarantine[0])["sha256"] == sha256_bytes(b"\xff\xfe")
 
 
 def test_the_licence_a_record_states_overrides_that_of_its_source():
@@ -99,7 +98,7 @@ def test_no_text_of_the_spec_breaks_a_bronze_line(text, field):
 
 @pytest.mark.parametrize("name", ['a","payload":b', "a\nb", "\u2028", "é😀", "a\\"], ids=repr)
 def test_no_file_name_breaks_a_bronze_line(name):
-    part = ingest_bytes(b'{"a":1}', Span(0, 7, 1), name, DOOR, 100)
+    part = take(b'{"a":1}', name=name)
     assert accepted(part)[0][0]["path"] == name
 
 
@@ -113,7 +112,7 @@ LINES = b'{"a":1}\n{"a":2,"license":"gpl"}\n[1]\n'
 
 
 def without(**what):
-    return take(LINES, forgotten=Forgotten(**{name: frozenset(found) for name, found in what.items()}))
+    return take(LINES, barred=Forgotten(**{name: frozenset(found) for name, found in what.items()}))
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import os
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.ingest import blocks, codec_of, expand, take_census
+from toolkit.ingest import Limits, Options, codec_of, decompressed, expand, form_of, take_census
 
 
 @pytest.fixture
 def base(tmp_path):
     for name in ("a.jsonl", "d/b.jsonl", "d/B.JSONL", "d/c.ndjson.gz", "d/deep/er/e.jsonl.zst", "d/notes.txt",
+                 "d/t.csv.gz",
                  "d/.hidden.jsonl", "d/.git/f.jsonl", "d/data.json", "d-e/g.jsonl", "none/x"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -28,8 +29,14 @@ def names(base, pattern):
         ("./a.jsonl", ["a.jsonl"]),
         ("d/notes.txt", ["d/notes.txt"]),
         ("d/.hidden.jsonl", ["d/.hidden.jsonl"]),
-        ("d", ["d/B.JSONL", "d/b.jsonl", "d/c.ndjson.gz", "d/deep/er/e.jsonl.zst"]),
-        ("d/", ["d/B.JSONL", "d/b.jsonl", "d/c.ndjson.gz", "d/deep/er/e.jsonl.zst"]),
+        (
+            "d",
+            ["d/B.JSONL", "d/b.jsonl", "d/c.ndjson.gz", "d/data.json", "d/deep/er/e.jsonl.zst", "d/t.csv.gz"],
+        ),
+        (
+            "d/",
+            ["d/B.JSONL", "d/b.jsonl", "d/c.ndjson.gz", "d/data.json", "d/deep/er/e.jsonl.zst", "d/t.csv.gz"],
+        ),
         ("d/deep", ["d/deep/er/e.jsonl.zst"]),
         ("d/.git", ["d/.git/f.jsonl"]),
         ("d/*.jsonl", ["d/b.jsonl"]),
@@ -75,12 +82,12 @@ def test_each_name_leads_to_its_file(base):
 
 @pytest.mark.parametrize("pattern", ["missing.jsonl", "missing/*.jsonl", "none", "a.jsonl/x"])
 def test_a_source_without_a_file_is_refused_by_name(base, pattern):
-    with pytest.raises(RequestError, match="source 's': no file at"):
+    with pytest.raises(FileNotFoundError, match="source 's': no file at"):
         expand(base, pattern, "s")
 
 
 def test_an_empty_folder_is_refused(base):
-    with pytest.raises(RequestError, match=r"source 's': the folder .*empty is empty"):
+    with pytest.raises(FileNotFoundError, match=r"source 's': the folder .*empty is empty"):
         expand(base, "empty", "s")
 
 
@@ -94,7 +101,9 @@ def refuse(*_args, **_kwargs):
     raise PermissionError(13, "Permission denied", "x")
 
 
-@pytest.mark.parametrize("read", [codec_of, lambda path: list(blocks(path, None))], ids=["codec", "blocks"])
+@pytest.mark.parametrize(
+    "read", [codec_of, lambda path: list(decompressed(path, None))], ids=["codec", "blocks"]
+)
 def test_an_open_that_is_refused_is_an_error_with_the_path(base, monkeypatch, read):
     monkeypatch.setattr(type(base), "open", refuse)
     with pytest.raises(RequestError, match=r"may not read .*a\.jsonl"):
@@ -113,7 +122,7 @@ def test_a_folder_below_that_may_not_be_read_is_refused_and_not_left_out(base, m
 def test_what_this_user_may_not_read_is_refused(base, name):
     (base / name).chmod(0)
     with pytest.raises(RequestError, match="may not read"):
-        [take_census(*item, 100) for item in expand(base, "d", "s")]
+        [take_census(path, "jsonl", Limits(100, 100), Options(n)) for n, path in expand(base, "d", "s")]
     (base / name).chmod(0o700)
 
 
@@ -121,3 +130,24 @@ def test_the_name_does_not_decide_the_codec(base):
     (base / "plain.jsonl.gz").write_bytes(b'{"a":1}\n')
     (base / "packed.jsonl").write_bytes(gzip.compress(b'{"a":1}\n'))
     assert [codec_of(base / name) for name in ("plain.jsonl.gz", "packed.jsonl")] == [None, "gz"]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("text", ["d/notes.txt"]), ("csv", ["d/t.csv.gz"]), ("json", ["d/data.json"])]
+)
+def test_a_folder_gives_the_files_of_the_format_that_is_named(base, form, expected):
+    assert [name for name, _ in expand(base, "d", "s", form)] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("a.jsonl", "jsonl"), ("a.CSV.GZ", "csv"), ("a.json.zst", "json"), ("a.parquet", "parquet"),
+     ("a", "jsonl"),
+     ("a.gz", "jsonl"), ("a.html", "html"), ("a.py", "code"), ("a.tsv.xz", "tsv"), ("a.md", "text")],
+)  # fmt: skip
+def test_the_suffix_says_how_a_file_is_read(name, form):
+    assert form_of(name) == form
+
+
+def test_what_the_spec_says_of_the_format_comes_before_the_suffix():
+    assert form_of("a.csv", "text") == "text"

@@ -338,6 +338,19 @@ def check_every_line_is_in_one_place(lake: Lake) -> Counter[str]:
     return Counter(place for [place] in ends.values())
 
 
+def check_identity_evidence(lake: Lake) -> int:
+    """Assert that what identity removes is the same line, read alike, of a record that stays; count it."""
+    rows = [(key, row) for stage, key, row in lake.evidence if stage == "identity"]
+    gone = {key for key, _ in rows}
+    for key, row in rows:
+        kept = key_of(row["kept_source"], row["kept_origin"])
+        assert row["method"] == "duplicate_payload" and kept not in gone, key
+        assert lake.raw[key] == lake.raw[kept] and lake.regimes[key[0]] == lake.regimes[kept[0]], key
+    left = Counter((lake.raw[key], lake.regimes[key[0]]) for key, _, _ in lake.bronze if key not in gone)
+    assert not left or max(left.values()) == 1
+    return len(rows)
+
+
 def check_silver_says_what_the_lines_say(lake: Lake) -> None:
     """Assert that every silver row is the record that was read from its raw line by other means."""
     for key, row in lake.silver.items():

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-RUN_FILES = {"timings.json", "report.html"}
+RUN_FILES = {"timings.json", "report.html", "watermarks.json"}
 
 
 def tree(lake: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from lakes import small_world
 
 import toolkit
-from toolkit.storage import read_json, read_jsonl_zst, sha256_file, write_json, write_jsonl_zst, write_parquet
+from toolkit.storage import read_json, read_shard, sha256_file, write_json, write_parquet, write_shard
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_two_silver_rows_swapped_for_others_are_found_though_counts_agree(lake):
 
 def test_a_payload_edited_in_bronze_is_found_by_its_own_hash(lake):
     name = "bronze/a/part-00000.jsonl.zst"
-    lines = [line.replace(b"chat3x7", b"chat3x8") for line in read_jsonl_zst(lake / name)]
-    write_jsonl_zst(lake / name, b"\n".join(lines) + b"\n")
+    lines = [line.replace(b"chat3x7", b"chat3x8") for line in read_shard(lake / name)]
+    write_shard(lake / name, b"\n".join(lines) + b"\n")
     reseal(lake, name)
     assert any("record_id is not its payload's hash" in p for p in toolkit.audit(lake).problems)
 

@@ -3,13 +3,14 @@
 import base64
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from lakes import small_world, tree, words
 
 import toolkit
 from toolkit.errors import RequestError
-from toolkit.storage import read_json, read_jsonl_zst
+from toolkit.storage import read_json, read_shard
 
 
 def everything(lake):
@@ -17,7 +18,9 @@ def everything(lake):
     texts = []
     for path in sorted(lake.rglob("*")):
         if path.suffix == ".zst":
-            texts += [line.decode("utf-8", "replace") for line in read_jsonl_zst(path)]
+            texts += [line.decode("utf-8", "replace") for line in read_shard(path)]
+        elif path.suffix == ".npy":
+            texts.append(repr(np.load(path).tolist()))
         elif path.suffix == ".parquet":
             texts.append(json.dumps(pq.read_table(path).to_pylist()))
         elif path.suffix == ".jsonl":

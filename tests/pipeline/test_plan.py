@@ -125,10 +125,10 @@ def test_a_file_delivered_again_compressed_is_the_same(base):
     assert listed(plan(base), "same_as") == [None, None, "raw/a.jsonl"]
 
 
-def test_a_damaged_file_is_refused_by_name(base):
-    (base / "raw/c.jsonl.gz").write_bytes(gzip.compress(LINE)[:-3])
-    with pytest.raises(RequestError, match=r"c\.jsonl\.gz is damaged"):
-        plan(base)
+def test_a_damaged_file_is_planned_to_be_set_aside_from_where_it_is_damaged(base):
+    (base / "raw/c.jsonl.gz").write_bytes(gzip.compress(LINE * 3)[:-3])
+    spans = [piece.span for part in plan(base).sources[0].deliveries.parts for piece in part]
+    assert [span.fault for span in spans] == [None, None, None, "compression.damaged"]
 
 
 def test_a_missing_tokenizer_is_refused(base):
@@ -166,4 +166,7 @@ def test_another_date_is_another_run(base):
 
 
 def test_paths_lead_to_the_files(base):
-    assert [Path(file.path).read_bytes() for file in plan(base).sources[0].files] == [LINE, LINE * 2]
+    assert [Path(path).read_bytes() for _, path in sorted(plan(base).sources[0].paths.items())] == [
+        LINE,
+        LINE * 2,
+    ]

@@ -189,7 +189,7 @@ def test_a_reject_longer_than_any_buffer_is_sampled_by_its_beginning(tmp_path):
 
 def test_removals_are_those_of_the_books(facts):
     counts = {row["method"]: row["records"] for row in facts["removals"]}
-    assert counts == {"contaminated": 1, "exact": 1, "near": 1, "filter:over_context": 1}
+    assert counts == {"contaminated": 1, "duplicate_payload": 1, "near": 1, "filter:over_context": 1}
 
 
 def test_a_removal_shows_both_texts_and_what_was_measured(facts):
@@ -206,8 +206,86 @@ def test_excerpts_are_cut_and_say_so(facts):
 
 
 def test_clusters_name_the_kept_record_and_count_the_removed(facts):
-    assert [(c["removed"], len(c["members"])) for c in facts["clusters"]] == [(1, 1), (1, 1)]
-    assert facts["cluster_sizes"] == [("2", 2)]
+    assert [(c["removed"], len(c["members"])) for c in facts["clusters"]] == [(1, 1)]
+    assert facts["cluster_sizes"] == [("2", 1)]
+
+
+def test_a_payload_that_came_twice_is_shown_with_both_records(facts, page):
+    (row,) = [row for row in facts["removals"] if row["stage"] == "identity"]
+    (sample,) = row["samples"]
+    assert (row["records"], sample["removed_origin"]["line"], sample["kept_origin"]["line"]) == (1, 4, 3)
+    assert sample["excerpt"] == sample["kept_excerpt"] and sample["excerpt"].text.startswith("say hello")
+    assert "The same payload; kept in chats/part-00000" in page.text
+
+
+def test_the_funnel_has_the_identity_stage(facts):
+    stages = [row["stage"] for row in facts["funnel"]]
+    assert stages[:3] == ["ingest", "identity", "records"]
+    assert facts["funnel"][1]["removed"] == 1
+
+
+def test_the_page_tells_rates_by_source(lake, facts, page):
+    (row,) = facts["door"]["sources"]
+    took = json.loads((lake / "timings.json").read_text())["ingest"]["sources"]["chats"]
+    assert row["parse_failure_share"] == pytest.approx(1 / 9)
+    assert row["speed"]["records_s"] == pytest.approx(9 / took["seconds"])
+    assert row["forms"] == [("jsonl", 1)]
+    assert "11.1 %" in page.text and "1 × jsonl; 1 shard" in page.text
+
+
+def test_the_page_tells_reasons_with_their_counts(page):
+    assert re.search(r"chats\s*json\.\w+\s*1\s*11\.1 %", page.text)
+
+
+def test_a_lake_without_alarms_shows_none(facts, page):
+    assert facts["door"]["alarms"] == []
+    assert ("aria-label", "Alarms") not in page.attributes
+
+
+def test_alarms_and_renames_stand_on_the_page_and_cannot_act(tmp_path):
+    old = [json.dumps({"prompt": f"q {n}", "response": f"an answer {n}"}) for n in range(9)]
+    new = [json.dumps({IMAGE: f"q {n}", "response": f"an answer {n}"}) for n in range(9, 14)]
+    lake = build(tmp_path, old + new)
+    page = Page((lake / "report.html").read_text(encoding="utf-8"))
+    assert "1 alarm" in page.text and "from line 10 on" in page.text
+    assert IMAGE in page.text and "img" not in page.tags
+    assert page.text.index("from line 10 on") < page.text.index("The funnel")
+    (row,) = collect(lake)["door"]["renames"]
+    assert (row["line"], row["old"], row["new"], row["records"]) == (10, "prompt", IMAGE, 5)
+
+
+def test_of_many_alarms_the_page_opens_with_ten(lake):
+    manifest = (lake / "MANIFEST.json").read_text()
+    many = json.loads(manifest) | {"alarms": [{"message": f"no. {n}:", "rate": "x"} for n in range(230)]}
+    (lake / "MANIFEST.json").write_text(json.dumps(many))
+    try:
+        text = Page(report(lake).read_text(encoding="utf-8")).text
+    finally:
+        (lake / "MANIFEST.json").write_text(manifest)
+        report(lake)
+    assert "230 alarms" in text and "220 more" in text and "no. 199:" in text and "no. 200:" not in text
+    assert "30 more are in MANIFEST.json" in text
+
+
+def test_deliveries_tell_what_grew_what_was_corrected_and_what_came_again(tmp_path):
+    lines = [chat(f"question {n}", f"an answer with the number {n}") for n in range(9)]
+    lake = build(tmp_path, lines[:4])
+    spec = tmp_path / "spec.toml"
+    spec.write_text(spec.read_text().replace('path = "data.jsonl"', 'path = "data*.jsonl"'))
+    (tmp_path / "data2.jsonl").write_text("".join(line + "\n" for line in lines[6:]))
+    run(spec, workers=1)
+    (tmp_path / "data.jsonl").write_text("".join(line + "\n" for line in lines[:6]))
+    (tmp_path / "data2.jsonl").write_text(lines[8] + "\n")
+    (tmp_path / "data3.jsonl").write_text("".join(line + "\n" for line in lines[6:]))
+    lake = run(spec, workers=1).lake
+    (source,) = collect(lake)["door"]["sources"]
+    last = source["deliveries"][-1]
+    assert [row["files"] for row in source["deliveries"]] == [1, 1, 3]
+    kinds = {kind: [file["name"] for file in last[kind]] for kind in ("grown", "corrected", "again")}
+    assert kinds == {"grown": ["data.jsonl"], "corrected": ["data2.jsonl"], "again": ["data3.jsonl"]}
+    grown = sum(len(line) + 1 for line in lines[4:6])
+    assert last["new_bytes"] == grown + len(lines[8]) + 1
+    assert "data3.jsonl as data2.jsonl" in (Page((lake / "report.html").read_text()).text)
 
 
 def test_decontamination_counts_items_and_records(facts):

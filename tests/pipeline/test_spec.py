@@ -53,6 +53,7 @@ def wrong(hint):
         "int": ['"5"', "1.5", "true"],
         "float": ['"1"', "true"],
         "bool": ['"yes"', "1"],
+        "str | Sequence[str]": ["5", "true", "[5]", "[]", "{a = 1}"],
         "Sequence[str]": ['"x"', "[5]", '["x", true]'],
         "Sequence[EvalSet]": ["5", "[5]"],
         "Mapping[str, Any]": [
@@ -206,7 +207,8 @@ def test_every_number_has_a_range_or_is_a_rank():
         for item in fields(kind)
         if item.type in ("int", "float")
     }
-    assert numbers == {where for where, _, _ in _RANGES} | {"source[0].rank"}
+    own = {"source[0].rank", "ingest.level"}  # any rank will do; the levels are those of the compression
+    assert numbers == {where for where, _, _ in _RANGES} | own
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1" + "0" * 400])
@@ -304,11 +306,15 @@ SOURCES = st.builds(
     Source,
     IDS,
     st.just("web_scrape"),
-    NAMES,
+    NAMES | st.lists(NAMES, min_size=1, max_size=3).map(tuple),
     st.none() | NAMES,
     st.none() | st.booleans(),
     st.just("rl"),
     st.integers(-(2**70), 2**70),
+    st.sampled_from(["auto", "csv"]),
+    st.sampled_from(["blank-line", "marker:<|end|>"]),
+    st.none() | NAMES,
+    st.lists(st.sampled_from(["a:text", "b"]), max_size=2).map(tuple),
     st.dictionaries(st.sampled_from(["prompt", "answer"]), st.tuples(NAMES, NAMES)),
     st.none() | st.just("known"),
 )

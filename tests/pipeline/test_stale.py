@@ -73,7 +73,7 @@ def test_files_of_equal_size_from_another_run_are_not_trusted(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("call", [0, 1, 2])
-@pytest.mark.parametrize("victim", ["write_jsonl_zst", "PartManifest"])
+@pytest.mark.parametrize("victim", ["write_shard", "PartManifest"])
 def test_a_forget_killed_between_two_files_is_finished_by_the_same_command(
     tmp_path, monkeypatch, victim, call
 ):

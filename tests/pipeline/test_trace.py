@@ -39,7 +39,7 @@ def test_a_prefix_of_an_id_is_enough(lake):
 def test_the_same_payload_in_two_sources_is_two_journeys(lake):
     record_id = toolkit.trace(lake, "a.jsonl:6").journeys[0].record_id
     ends = {j.source_id: j.end for j in toolkit.trace(lake, record_id).journeys}
-    assert ends == {"a": "gold: gold/sft/part-00000.parquet", "b": "removed: exact"}
+    assert ends == {"a": "gold: gold/sft/part-00000.parquet", "b": "removed: duplicate_payload"}
 
 
 def test_a_near_duplicate_names_its_survivor_and_the_exact_similarity(lake):

@@ -25,6 +25,7 @@ from judge import (
     check_dedup_evidence,
     check_every_line_is_in_one_place,
     check_gold,
+    check_identity_evidence,
     check_silver_says_what_the_lines_say,
     normalised,
     shingles,
@@ -193,7 +194,7 @@ def test_what_is_removed_as_leaked_is_what_a_slow_search_finds(case):
 
 def test_both_halves_of_every_planted_pair_reach_dedup(case):
     for two in case.halves("exact_duplicate") + case.halves("near_duplicate"):
-        assert {case.ends[key] for key in two} <= {"gold", "dedup"}, two
+        assert {case.ends[key] for key in two} <= {"gold", "dedup", "identity"}, two
 
 
 def test_every_planted_exact_duplicate_is_found(case):
@@ -224,7 +225,8 @@ def test_near_duplicates_below_the_threshold_stay(case):
 
 def test_every_removal_as_a_duplicate_follows_from_the_texts(case):
     methods = check_dedup_evidence(case.lake, (4, 5))
-    assert methods["exact"] >= len(case.planted("exact_duplicate")) and methods["near"] > 50
+    again = check_identity_evidence(case.lake)
+    assert methods["exact"] + again >= len(case.planted("exact_duplicate")) and methods["near"] > 50
 
 
 def test_only_planted_duplicates_are_removed_as_duplicates(case):

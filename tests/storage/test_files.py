@@ -8,11 +8,11 @@ import pytest
 from toolkit.errors import ToolkitError
 from toolkit.storage import (
     read_ipc,
-    read_jsonl_zst,
     read_parquet,
+    read_shard,
     write_ipc,
-    write_jsonl_zst,
     write_parquet,
+    write_shard,
 )
 
 LINES = b"".join(b'{"n":%d,"t":"\xe2\x80\xa8\r"}\n' % n for n in range(5000))
@@ -30,44 +30,44 @@ def recut(whole, cuts):
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="the program zstd is not here")
 def test_a_shard_is_readable_by_the_zstd_program(tmp_path):
-    write_jsonl_zst(tmp_path / "a.zst", LINES)
+    write_shard(tmp_path / "a.zst", LINES)
     read = subprocess.run(["zstd", "-dc", str(tmp_path / "a.zst")], capture_output=True, check=True)
     assert read.stdout == LINES
 
 
 def test_a_shard_gives_back_its_lines(tmp_path):
-    write_jsonl_zst(tmp_path / "a.zst", LINES)
-    assert read_jsonl_zst(tmp_path / "a.zst") == LINES.split(b"\n")[:-1]
+    write_shard(tmp_path / "a.zst", LINES)
+    assert read_shard(tmp_path / "a.zst") == LINES.split(b"\n")[:-1]
 
 
 def test_a_shard_without_lines_gives_none(tmp_path):
-    write_jsonl_zst(tmp_path / "a.zst", b"")
-    assert read_jsonl_zst(tmp_path / "a.zst") == []
+    write_shard(tmp_path / "a.zst", b"")
+    assert read_shard(tmp_path / "a.zst") == []
 
 
 def test_equal_lines_give_equal_shards(tmp_path):
-    write_jsonl_zst(tmp_path / "a", LINES)
-    write_jsonl_zst(tmp_path / "b", bytearray(LINES))
+    write_shard(tmp_path / "a", LINES)
+    write_shard(tmp_path / "b", bytearray(LINES))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("kept", [1, 3, 5, 100, -1])
 def test_a_shard_cut_anywhere_is_refused(tmp_path, kept):
-    write_jsonl_zst(tmp_path / "a.zst", LINES)
+    write_shard(tmp_path / "a.zst", LINES)
     (tmp_path / "a.zst").write_bytes((tmp_path / "a.zst").read_bytes()[:kept])
     with pytest.raises(ToolkitError, match=r"a\.zst"):
-        read_jsonl_zst(tmp_path / "a.zst")
+        read_shard(tmp_path / "a.zst")
 
 
 def test_a_shard_whose_last_line_has_no_end_is_refused(tmp_path):
-    write_jsonl_zst(tmp_path / "a.zst", b"{}\n{")
+    write_shard(tmp_path / "a.zst", b"{}\n{")
     with pytest.raises(ToolkitError, match="cut short"):
-        read_jsonl_zst(tmp_path / "a.zst")
+        read_shard(tmp_path / "a.zst")
 
 
 def test_a_missing_shard_is_an_error_with_the_path(tmp_path):
     with pytest.raises(ToolkitError, match=r"cannot read shard .*a\.zst"):
-        read_jsonl_zst(tmp_path / "a.zst")
+        read_shard(tmp_path / "a.zst")
 
 
 @pytest.mark.parametrize("cuts", [[1], [16_384], [777, 20_000, 20_001], [39_999]], ids=repr)

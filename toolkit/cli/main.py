@@ -76,6 +76,46 @@ def run(
 
 
 @app.command()
+def ingest(
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders or globs; - is standard input.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The lake's folder, new or to be added to.", show_default=False)],
+    source: Annotated[str, typer.Option(help="The source's id, a folder of the lake.")] = "files",
+    type: Annotated[str, typer.Option(help="The kind of source.")] = "public_dataset",
+    license: Annotated[str | None, typer.Option(help="The licence of records that state none.")] = None,
+    format: Annotated[str, typer.Option(help="How files are read; auto: by their suffixes.")] = "auto",
+    document: Annotated[
+        str, typer.Option(help="Where a document of plain text ends: blank-line, line, file, marker:TEXT.")
+    ] = "blank-line",
+    require: Annotated[
+        list[str] | None, typer.Option(help="A field every record must have: FIELD or FIELD:TYPE.")
+    ] = None,
+    declared_id: Annotated[str | None, typer.Option(help="The field that holds a record's own id.")] = None,
+    compression: Annotated[str, typer.Option(help="zst, gz or none.")] = "zst",
+    level: Annotated[int | None, typer.Option(help="Of the compression.", show_default=False)] = None,
+    shard_mb: Annotated[float, typer.Option(help="Input of a shard, in MiB.")] = 8,
+    max_record_mb: Annotated[float, typer.Option(help="A longer record is set aside, in MiB.")] = 16,
+    max_reject_share: Annotated[
+        float, typer.Option(help="More rejects than this stop the run, exit 1.")
+    ] = 1.0,
+    date: Annotated[str | None, typer.Option(help="The records' logical date.", show_default=False)] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Land raw files as traced, validated, compressed JSON lines, and nothing more."""
+    from toolkit.pipeline.spec.tables import Ingest
+
+    level = {"zst": 3, "gz": 6}.get(compression, 0) if level is None else level
+    sizes = (int(shard_mb * 2**20), int(max_record_mb * 2**20))
+    settings = Ingest(*sizes, max_reject_share, compression, level)
+    options = (source, type, license, format, document, require or (), declared_id, settings, date)
+    show(toolkit.ingest(paths, out, *options, workers, cluster, None, _progress(quiet or json)), json)
+
+
+@app.command()
 def audit(lake: Lake, json: Json = False) -> None:
     """Prove that nothing was lost: recompute every ledger from the files."""
     found = toolkit.audit(lake)
@@ -98,13 +138,33 @@ def trace(
 @app.command()
 def quarantine(
     lake: Lake,
+    action: Annotated[
+        str, typer.Argument(help="list; export lines to edit; replay those that were repaired.")
+    ] = "list",
+    fixed: Annotated[Path | None, typer.Option("--with", help="The repaired lines, for replay.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only this code, or its first part.")] = None,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     limit: Annotated[int, typer.Option("--show", help="Lines to show.")] = 5,
+    workers: Workers = None,
+    device: Device = None,
+    cluster: Cluster = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Count what was set aside, by reason, and show some of it."""
-    show(toolkit.quarantine(lake, reason, source, limit), json)
+    """Count what was set aside, by reason, and show some of it; or send repaired lines through again."""
+    from toolkit.pipeline.quarantine import export, replay
+
+    if action not in ("list", "export", "replay") or (action == "replay") != (fixed is not None):
+        raise RequestError(
+            f"{action!r}: expected list, export, or replay with --with FILE; see toolkit quarantine --help."
+        )
+    if action == "export":
+        for line in export(lake, reason, source):
+            print(line)
+    elif fixed is not None:
+        show(replay(lake, fixed, workers, device, cluster, _progress(quiet or json)), json)
+    else:
+        show(toolkit.quarantine(lake, reason, source, limit), json)
 
 
 @app.command()

@@ -21,7 +21,7 @@ def show(result: Any, as_json: bool) -> None:
         place = f"{line['origin']['path']}:{line['origin']['line']}"
         print(f"\n{line['reason']}  {readable(place.encode())}")
         print(f"  {readable(line['detail'].encode())}\n  {readable(line['raw'])}")
-    if hasattr(result, "report"):
+    if getattr(result, "report", None) is not None and result.report.exists():
         print(f"report {result.report}")
 
 

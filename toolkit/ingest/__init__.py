@@ -1,27 +1,101 @@
-"""The door of the lake: bytes in any state become traced bronze lines, or quarantined ones."""
+"""The door of the lake: bytes in any state become traced bronze lines, or quarantined ones.
 
-from toolkit.ingest.bronze import Door, payload_of
-from toolkit.ingest.census import Census, Span, take_census
-from toolkit.ingest.part import Forgotten, Part, ingest_bytes
-from toolkit.ingest.quarantine import quarantine_line
-from toolkit.ingest.sources import blocks, codec_of, expand, read_span, spans_of_stream
-from toolkit.ingest.validate import REASONS, diagnose
+files -> census (spans) -> framing or extraction (frames) -> validation -> construction (part)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.ingest.bronze import Door
+    from toolkit.ingest.census import Before, Census, take_census
+    from toolkit.ingest.codecs import Damage, codec_of, codec_of_stream, decompressed, decompressed_stream
+    from toolkit.ingest.contract import parse_contract
+    from toolkit.ingest.forgotten import Forgotten
+    from toolkit.ingest.formats import FORMATS
+    from toolkit.ingest.frames import Frames, Options
+    from toolkit.ingest.landing import land, land_rows, read_spans
+    from toolkit.ingest.part import Part
+    from toolkit.ingest.payload import payload_of
+    from toolkit.ingest.quarantine import quarantine_line
+    from toolkit.ingest.readers import BRONZE_SCHEMA, batches, records
+    from toolkit.ingest.reading import read_records
+    from toolkit.ingest.shapes import suspected_renames
+    from toolkit.ingest.sources import expand, form_of
+    from toolkit.ingest.span import Limits, Span
+    from toolkit.ingest.stream import Stream, cut, resolve, stream_form
+    from toolkit.ingest.validate import REASONS, diagnose, judge
+
+# Found at first use: whoever only asks which files there are must not wait for the kernels to load.
+_HOMES = {
+    "bronze": ("Door",),
+    "census": ("Before", "Census", "take_census"),
+    "codecs": ("Damage", "codec_of", "codec_of_stream", "decompressed", "decompressed_stream"),
+    "contract": ("parse_contract",),
+    "formats": ("FORMATS",),
+    "frames": ("Frames", "Options"),
+    "landing": ("land", "land_rows", "read_spans"),
+    "forgotten": ("Forgotten",),
+    "part": ("Part",),
+    "payload": ("payload_of",),
+    "quarantine": ("quarantine_line",),
+    "readers": ("BRONZE_SCHEMA", "batches", "records"),
+    "reading": ("read_records",),
+    "shapes": ("suspected_renames",),
+    "sources": ("expand", "form_of"),
+    "span": ("Limits", "Span"),
+    "stream": ("Stream", "cut", "resolve", "stream_form"),
+    "validate": ("REASONS", "diagnose", "judge"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BRONZE_SCHEMA",
+    "FORMATS",
     "REASONS",
+    "Before",
     "Census",
+    "Damage",
     "Door",
     "Forgotten",
+    "Frames",
+    "Limits",
+    "Options",
     "Part",
     "Span",
-    "blocks",
+    "Stream",
+    "batches",
     "codec_of",
+    "codec_of_stream",
+    "cut",
+    "decompressed",
+    "decompressed_stream",
     "diagnose",
     "expand",
-    "ingest_bytes",
+    "form_of",
+    "judge",
+    "land",
+    "land_rows",
+    "parse_contract",
     "payload_of",
     "quarantine_line",
-    "read_span",
-    "spans_of_stream",
+    "read_records",
+    "read_spans",
+    "records",
+    "resolve",
+    "stream_form",
+    "suspected_renames",
     "take_census",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'toolkit.ingest' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"toolkit.ingest.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

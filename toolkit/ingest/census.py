@@ -1,78 +1,151 @@
-"""One pass over a file before anything is written: its hash, its size, and where to cut it.
+"""One pass over a raw file before anything is written: its hash, its size, and where to cut it.
 
-A span holds whole lines: it ends at the first line end at or after a multiple of the shard
-size. Cuts depend on the bytes alone, so any number of workers writes the same shards, and
-each span knows the number of its first line without reading what precedes it.
+What cannot be read is not refused but cut out: an encoding that is not UTF-8, the rest of a
+damaged compressed file. Such spans carry a fault, and their bytes end in quarantine.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit.ingest.sources import blocks, codec_of
+from toolkit.ingest.codecs import codec_of, decompressed
+from toolkit.ingest.formats import jsonl, parquet
+from toolkit.ingest.frames import Options
+from toolkit.ingest.span import Limits, Span, pieces
+from toolkit.ingest.stream import Stream, aside, cut, resolve
+from toolkit.ingest.unpacked import unpacked
+from toolkit.storage import sha256_bytes
 
 
 @dataclass(frozen=True)
-class Span:
-    """Bytes ``start`` to ``stop`` of the decompressed file; ``line`` is the first line's number, from 1."""
+class Before:
+    """What a file held when it was last read: ``size`` bytes, ``lines``, and their sha256."""
 
-    start: int
-    stop: int
-    line: int
+    size: int
+    lines: int
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Census:
-    """What is known of a raw file: ``size`` and ``sha256`` are those of its decompressed bytes."""
+    """What is known of a raw file.
 
-    name: str
+    ``size`` and ``sha256`` are of its decompressed bytes and, if it is damaged, of the rest as it
+    lies. ``start`` is where its spans begin: 0, or the size it had before it grew. ``container``
+    counts the bytes that are no record's: all of a Parquet file.
+    """
+
     codec: str | None
+    format: str
     size: int
     lines: int
     sha256: str
     spans: tuple[Span, ...]
+    start: int = 0
+    container: int = 0
 
 
-def take_census(name: str, path: Path, shard_bytes: int) -> Census:
-    """Hash ``path`` and cut it into spans of about ``shard_bytes``; RequestError when it is damaged."""
+def take_census(
+    path: Path, form: str, limits: Limits, options: Options, before: Before | None = None
+) -> Census:
+    """Hash ``path`` and cut it into spans of about ``limits.shard_bytes``; memory is that of one span.
+
+    With ``before``, JSON lines that only grew since then are cut from where they ended. Raises
+    RequestError when the file may not be read.
+    """
     codec = codec_of(path)
-    digest = hashlib.sha256()
-    cutter = _Cutter(shard_bytes)
-    for block in blocks(path, codec):
-        digest.update(block)
-        cutter.feed(block)
-    spans = tuple(cutter.finish())
-    return Census(name, codec, cutter.offset, cutter.line_ends + cutter.open_line, digest.hexdigest(), spans)
+    if form == "parquet":
+        return _of_parquet(path, codec, limits, options)
+    if before is not None and form == "jsonl":
+        stream = Stream(decompressed(path, codec))
+        if stream.passes(before.size, before.sha256):
+            grown = jsonl.cut(stream, limits, options, before.size, before.lines + 1)
+            return _of_stream(path, codec, form, stream, grown, limits, before.size)
+    stream = Stream(decompressed(path, codec))
+    form = resolve(stream, form)
+    found = _of_stream(path, codec, form, stream, cut(stream, form, limits, options), limits, 0)
+    if stream.damage is None or stream.damage.altered is None:
+        return found
+    stream, spans = _altered(path, codec, form, limits, options, stream.damage.altered)
+    return _of_spans(path, codec, form, stream, spans, limits, 0)
 
 
-class _Cutter:
-    def __init__(self, shard_bytes: int) -> None:
-        self.shard_bytes = shard_bytes
-        self.offset = 0
-        self.line_ends = 0
-        self.open_line = 0
-        self.cuts = [(0, 1)]
+def _of_stream(
+    path: Path,
+    codec: str | None,
+    form: str,
+    stream: Stream,
+    found: Iterator[Span],
+    limits: Limits,
+    start: int,
+) -> Census:
+    spans = [_hashed(span, stream) for span in found]
+    return _of_spans(path, codec, form, stream, spans, limits, start)
 
-    def feed(self, block: bytes) -> None:
-        position = 0
-        while (end := self._next_cut(block, position)) is not None:
-            self.line_ends += block.count(b"\n", position, end)
-            position = end
-            self.cuts.append((self.offset + end, self.line_ends + 1))
-        self.line_ends += block.count(b"\n", position)
-        self.offset += len(block)
-        self.open_line = int(not block.endswith(b"\n"))
 
-    def _next_cut(self, block: bytes, position: int) -> int | None:
-        wanted = self.cuts[-1][0] + self.shard_bytes - 1 - self.offset
-        found = block.find(b"\n", max(position, wanted)) if wanted < len(block) else -1
-        return None if found < 0 else found + 1
+def _of_spans(
+    path: Path, codec: str | None, form: str, stream: Stream, spans: list[Span], limits: Limits, start: int
+) -> Census:
+    lines = stream.lines()
+    if stream.damage is not None:
+        spans += _rest(path, stream, limits)
+    return Census(codec, form, stream.size, lines, stream.sha256(), tuple(spans), start)
 
-    def finish(self) -> Iterator[Span]:
-        ends = [cut[0] for cut in self.cuts[1:]] + [self.offset]
-        for (start, line), stop in zip(self.cuts, ends, strict=True):
-            if stop > start:
-                yield Span(start, stop, line)
+
+def _altered(
+    path: Path, codec: str | None, form: str, limits: Limits, options: Options, altered: int
+) -> tuple[Stream, list[Span]]:
+    """The file once more, cut where a checksum shows that what follows is not what was packed."""
+    first = Stream(_first(decompressed(path, codec), altered))
+    spans = [_hashed(span, first) for span in cut(first, form, limits, options)]
+    stream = Stream(decompressed(path, codec))
+    stream.passes(altered, "")
+    assert stream.damage is None
+    detail = "a checksum shows that these bytes are not those that were packed"
+    found = aside(stream, limits, "compression.altered", detail, altered)
+    return stream, spans + [_hashed(span, stream) for span in found]
+
+
+def _first(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    for block in blocks:
+        yield block[:size]
+        size -= len(block)
+        if size <= 0:
+            return
+
+
+def _hashed(span: Span, stream: Stream) -> Span:
+    return replace(span, sha256=sha256_bytes(stream.take(span.stop)))
+
+
+def _rest(path: Path, stream: Stream, limits: Limits) -> Iterator[Span]:
+    """The rest of a damaged file: ranges of the compressed file, as it lies."""
+    damage, number, size = stream.damage, stream.lines() + 1, limits.shard_bytes
+    assert damage is not None
+    with path.open("rb") as file:
+        file.seek(damage.offset)
+        start, stop = damage.offset, damage.offset + damage.size
+        cut = list(pieces(start, stop, number, "compression.damaged", damage.detail, size))
+        # A file cut short has no rest: an entry without bytes says so.
+        for span in cut or [Span(start, stop, number, "compression.damaged", damage.detail)]:
+            data = file.read(span.stop - span.start)
+            stream.add(data)
+            yield replace(span, sha256=sha256_bytes(data), packed=True)
+
+
+def _of_parquet(path: Path, codec: str | None, limits: Limits, options: Options) -> Census:
+    with unpacked(path, codec) as plain:
+        try:
+            spans = parquet.cut_file(plain, limits)
+        except parquet.Damaged as error:
+            stream = Stream(decompressed(plain, None))
+            found = aside(stream, limits, "parquet.damaged", str(error))
+            return _of_stream(path, codec, "parquet", stream, found, limits, 0)
+        stream = Stream(decompressed(plain, None))
+        for _ in stream:
+            stream.take(stream.size)
+    rows = sum(span.stop - span.start for span in spans)
+    spans = tuple(replace(span, sha256=stream.sha256()) for span in spans)
+    return Census(codec, "parquet", stream.size, rows, stream.sha256(), spans, 0, stream.size)

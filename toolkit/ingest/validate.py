@@ -1,32 +1,28 @@
-"""Is this line one JSON object? If not, why not, in a code that never changes.
+"""Is each record one JSON object? If not, why not, in a code that never changes.
 
-The fast path is one strict parse. Only a line that fails it is diagnosed, by a second,
-slower parser that also accepts what is valid JSON but awkward (an escaped lone surrogate,
-an integer of any length): such a line is good, and its bytes are kept as they came.
+A kernel scans all records of a span without making an object of any. Only one that it finds
+bad, or cannot judge, is parsed, and diagnosed by a slower parser that also accepts what is
+valid JSON but awkward (an escaped lone surrogate, an integer of any length): such a record is
+good, and its bytes are kept as they came.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
+import numpy as np
+
+from toolkit.ingest.contract import Field
+from toolkit.ingest.frames import Frames
+from toolkit.ingest.reasons import REASONS as REASONS
+from toolkit.kernels.json_lines import GOOD, Scan, scan
 
 MAX_DEPTH = 64
-
-REASONS = {
-    "utf8.invalid": "a byte sequence that is not UTF-8",
-    "json.nul_byte": "a NUL byte",
-    "json.too_long": "a line longer than the spec allows",
-    "json.too_deep": f"more than {MAX_DEPTH} levels of nesting",
-    "json.truncated": "the line ends in the middle of a value",
-    "json.trailing_garbage": "a whole value, and then more",
-    "json.non_finite": "NaN, Infinity, or a number beyond every float",
-    "json.invalid": "not JSON",
-    "json.not_object": "JSON, but not an object",
-    "json.empty_object": "an object without a field",
-}
 
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _UNFINISHED = re.compile(r"(?:-|\.|[eE][-+]?|tr?u?|fa?l?s?|nu?l?|\\?u[0-9a-fA-F]{0,4})?[ \t\r]*\Z")
@@ -35,6 +31,48 @@ _decode = msgspec.json.Decoder().decode
 
 class _NonFiniteError(ValueError):
     pass
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What validation found: ``good`` bool[n], and for each other record its (reason, detail)."""
+
+    good: np.ndarray
+    rejects: dict[int, tuple[str, str]]
+    scan: Scan
+
+
+def judge(frames: Frames, max_bytes: int, contract: Sequence[Field] = ()) -> Judged:
+    """Validate the records of a span; one larger than ``max_bytes`` is refused unread.
+
+    Each field of ``contract`` must be there, and then every good record is parsed.
+    """
+    found = scan(frames.data, frames.start, frames.stop, MAX_DEPTH)
+    size = frames.stop - frames.start
+    good = (found.verdict == GOOD) & (size <= max_bytes)
+    good[list(frames.faults)] = False
+    rejects = {}
+    for row in np.flatnonzero(~good).tolist():
+        if (verdict := _slowly(frames, row, int(size[row]), max_bytes)) is None:
+            good[row] = True
+        else:
+            rejects[row] = verdict
+    for row in np.flatnonzero(good).tolist() if contract else ():
+        value = value_of(frames.payload(row))
+        if (fault := next(filter(None, (item.fault(value) for item in contract)), None)) is not None:
+            good[row], rejects[row] = False, fault
+    return Judged(good, rejects, found)
+
+
+def _slowly(frames: Frames, row: int, size: int, max_bytes: int) -> tuple[str, str] | None:
+    """Why a record is rejected; None when it is good after all."""
+    if row in frames.faults:
+        return frames.faults[row]
+    if size > max_bytes:
+        return "json.too_long", f"{size} bytes, {max_bytes} allowed"
+    payload = frames.payload(row)
+    verdict = parse(payload) or diagnose(payload)
+    return None if isinstance(verdict, dict) else verdict
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
@@ -46,6 +84,13 @@ def parse(line: bytes) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and value else None
+
+
+def value_of(payload: bytes) -> dict[str, Any]:
+    """The object in a payload that was found good."""
+    value = parse(payload) or diagnose(payload)
+    assert isinstance(value, dict)
+    return value
 
 
 def diagnose(line: bytes) -> tuple[str, str] | dict[str, Any]:
@@ -74,7 +119,7 @@ def depth(line: bytes) -> int:
 
 
 def _diagnose_json(text: str, line: bytes) -> tuple[str, str] | dict[str, Any]:
-    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=str)
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
     start = len(text) - len(text.lstrip(" \t\r"))
     try:
         value, end = decoder.raw_decode(text, start)
@@ -99,6 +144,11 @@ def _kind(text: str) -> str:
 
 def _refuse(name: str) -> NoReturn:
     raise _NonFiniteError(name)
+
+
+def _integer(digits: str) -> int | str:
+    # Python refuses to convert beyond 4,300 digits, so such a number stays text.
+    return int(digits) if len(digits) <= 4300 else digits
 
 
 def _finite(number: str) -> float:

@@ -22,6 +22,11 @@ TEXTS = (
     "exactly8 longer-than-eight-bytes x " * 40,
     "\u00a0 Mixed\tCASE \u2003 \u0160koda\u3000",
 )
+LINES = (
+    b'{"id":1,"license":"mit","text":"caf\xc3\xa9 \\u00e9 joe@site.org"}\r\n\r\n'
+    b'{"model":"m","id":[1.5e3,{"a":\r null}]}\n{"id":1e999,"x":"%b"}\n'
+    b'{"a":"\xff"}\n{"generator_model":"m\\n"}' % (b"y" * 100)
+)
 DIGESTS = {
     "hash128": "de2b96dc615afe9a",
     "words": "3bb58710245386e6",
@@ -33,6 +38,10 @@ DIGESTS = {
     "classify": "0ee3c2c05cb26cd9",
     "collapse": "b96967692a7e8d59",
     "unpunctuate": "d155bb1af4c59398",
+    "frame": "757ebf91c79b3ba1",
+    "scan": "73aebe74d5544a14",
+    "alike": "ffb9ddd6196ae994",
+    "bronze_lines": "6f4207741e5775e1",
 }
 
 
@@ -78,13 +87,33 @@ def _texts(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
     return found | {"unpunctuate": digest(out[:size], ends)}
 
 
+def _lines() -> dict[str, str]:
+    from toolkit.kernels import json_lines
+
+    data = np.frombuffer(LINES, np.uint8)
+    start, stop, blank = json_lines.frame(data)
+    scan = json_lines.scan(data, start, stop)
+    number, first = json_lines.alike(data, scan.places)
+    flat = json_lines.flatten(data, start, stop)
+    ids = json_lines.digests(flat, start, stop)
+    place = (np.arange(len(start)) * 997, start, stop - start)
+    facts = [b'"n":%d' % n for n in range(len(first))]
+    bronze = json_lines.bronze_lines(flat, start, stop, ids, *place, b'"f"', facts, number)
+    return {
+        "frame": digest(start, stop, blank),
+        "scan": digest(scan.verdict, scan.shape, scan.places, scan.ask, scan.mail),
+        "alike": digest(number, first),
+        "bronze_lines": digest(bronze, json_lines.leading_u64(ids)),
+    }
+
+
 def known_answer() -> bool:
     """Run every hashing kernel on TEXTS and compare with DIGESTS: True, or GateError naming the kernel.
 
     Compiles the kernels, or loads them from the cache on disk, so it also warms them.
     """
     data, offsets = text_buffers(pa.array(TEXTS, pa.large_string()))
-    found = _hashes(data, offsets) | _texts(data, offsets)
+    found = _hashes(data, offsets) | _texts(data, offsets) | _lines()
     for name, expected in DIGESTS.items():
         if found[name] != expected:
             raise GateError(

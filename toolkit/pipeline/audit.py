@@ -2,6 +2,7 @@
 
     files      every file the root manifest names has its sha256; no layer holds another file
     bronze     record_id = sha256(payload) for every line; lines and bytes are what ingest wrote
+    identity   counted by method, in bytes of the raw files
     quarantine sha256 = sha256(raw) for every line, counted by reason
     evidence   counted by method, in tokens, and hashed
     silver     what records, quality, decontaminate and dedup left over
@@ -35,14 +36,17 @@ from toolkit.storage import (
     IdHash,
     Ledger,
     digest_json,
-    read_jsonl_zst,
+    part_of,
+    read_array,
     read_parquet,
+    read_shard,
     sha256_bytes,
     sha256_file,
+    shards,
 )
 
 _NAMED_AT_ROOT = {MANIFEST, "spec.toml", "timings.json", "report.html"}
-_STAGES = ("quality", "decontaminate", "dedup", "packing")
+_STAGES = ("identity", "quality", "decontaminate", "dedup", "packing")
 
 
 @dataclass
@@ -144,36 +148,42 @@ def _books(found: Audit, manifest: Mapping[str, Any]) -> None:
         found.expect(
             ledger.records_in == ledger.accounted, f"{MANIFEST}: stage {ledger.stage} does not balance"
         )
-    ingest, records = ledgers["ingest"], ledgers["records"]
-    bronze = _bronze(found)
+    ingest = ledgers["ingest"]
     found.records = ingest.records_in.records
-    _same(found, "bronze", bronze, ingest.records_out)
-    _same(found, "bronze", bronze, records.records_in)
-    for stage, ledger in (("ingest", ingest), ("records", records)):
-        _by_reason(found, f"quarantine/{stage}", _quarantine(found, stage), ledger.quarantined)
-    evidence = {stage: _evidence(found, stage) for stage in _STAGES}
+    _same(found, "bronze", _bronze(found), ingest.records_out)
+    for stage in ("ingest", "records"):
+        if stage in ledgers:
+            aside = ledgers[stage].quarantined
+            _by_reason(found, f"quarantine/{stage}", _quarantine(found, stage), aside)
     for stage in _STAGES:
-        _by_reason(found, f"evidence/{stage}", evidence[stage], ledgers[stage].removed)
-    silver = _table_group(found.lake / "silver", "id", "token_estimate")
-    _same(found, "silver", silver, ledgers["dedup"].records_out)
+        if stage in ledgers:
+            _by_reason(found, f"evidence/{stage}", _evidence(found, stage), ledgers[stage].removed)
     _chain(found, ledgers)
-    _gold(found, manifest, ledgers["packing"])
     _sources(found, manifest, ingest)
+    if "packing" in ledgers:  # a lake of ``toolkit ingest`` ends with bronze
+        silver = _table_group(found.lake / "silver", "id", "token_estimate")
+        _same(found, "silver", silver, ledgers["dedup"].records_out)
+        _gold(found, manifest, ledgers["packing"])
 
 
 def _bronze(found: Audit) -> Group:
     total = Group()
-    for path in sorted((found.lake / "bronze").rglob("*.jsonl.zst")):
+    for path in shards(found.lake / "bronze"):
         ids, sizes = [], []
-        for number, line in enumerate(read_jsonl_zst(path), start=1):
+        name = path.relative_to(found.lake)
+        for number, line in enumerate(read_shard(path), start=1):
             head, payload = payload_of(line)
-            record_id = json.loads(head)["record_id"]
-            name = path.relative_to(found.lake)
+            facts = json.loads(head)
+            record_id = facts["record_id"]
             found.expect(
                 record_id == sha256_bytes(payload), f"{name}:{number}: record_id is not its payload's hash"
             )
             ids.append(record_id)
-            sizes.append(len(payload))
+            sizes.append(facts["origin"]["length"])
+        index = path.with_name(f"{part_of(path)}.ids.npy")
+        listed = [f"{high:016x}{low:016x}" for high, low in read_array(index)[:, :2].tolist()]
+        same = listed == [record_id[:32] for record_id in ids]
+        found.expect(same, f"{index.relative_to(found.lake)}: not the ids of {name}")
         total += Group.of(ids, sizes)
     return total
 
@@ -188,16 +198,17 @@ def _quarantine(found: Audit, stage: str) -> dict[str, Group]:
             found.expect(
                 sha256_bytes(raw) == entry["sha256"], f"{name}:{number}: sha256 is not its raw bytes' hash"
             )
-            groups[entry["reason"]] += Group.of([entry["sha256"]], [len(raw)])
+            groups[entry["reason"]] += Group.of([entry["sha256"]], [entry["origin"]["length"]])
     return groups
 
 
 def _evidence(found: Audit, stage: str) -> dict[str, Group]:
     groups: dict[str, Group] = defaultdict(Group)
     for path in sorted((found.lake / "evidence" / stage).rglob("*.parquet")):
-        table = read_parquet(path, ["removed_id", "tokens", "method", "score", "threshold"])
+        table = read_parquet(path, ["removed_id", "removed_origin", "tokens", "method", "score", "threshold"])
         for row in table.to_pylist():
-            groups[row["method"]] += Group.of([row["removed_id"]], [row["tokens"]])
+            size = row["removed_origin"]["length"] if stage == "identity" else row["tokens"]
+            groups[row["method"]] += Group.of([row["removed_id"]], [size])
             if row["method"] == "near":
                 name = path.relative_to(found.lake)
                 enough = row["score"] >= row["threshold"]
@@ -229,7 +240,7 @@ def _gold(found: Audit, manifest: Mapping[str, Any], ledger: Ledger) -> None:
 
 
 def _sources(found: Audit, manifest: Mapping[str, Any], ingest: Ledger) -> None:
-    size = sum(file["size"] for source in manifest["sources"] for file in source["files"])
+    size = sum(file["size"] - file["start"] for source in manifest["sources"] for file in source["files"])
     counted = ingest.records_in.size + sum(ingest.overhead.values())
     found.expect(size == counted, f"{MANIFEST}: sources hold {size} bytes, ingest accounts for {counted}")
 

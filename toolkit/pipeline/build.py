@@ -2,81 +2,47 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from toolkit.errors import GateError
+from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_rejects, door_facts
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
+from toolkit.pipeline.repairs import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.stages.corpus import load_corpus
 from toolkit.pipeline.stages.gold import gold_jobs
-from toolkit.pipeline.stages.ingest import delivered_again
+from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.similar import band_jobs, verify_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
 from toolkit.pipeline.stages.verdict import decide, put_in_order
-from toolkit.storage import Group, Ledger, Output, PartManifest, sha256_file
+from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
-
-
-@dataclass(frozen=True)
-class Bronze:
-    """What is in bronze: the sources as the root manifest lists them, and their parts' manifests."""
-
-    listing: Sequence[Mapping[str, Any]]
-    manifests: Mapping[str, Sequence[PartManifest]]
-
-    def ledger(self) -> Ledger:
-        """The books of ingest, files delivered again included."""
-        books = Ledger("ingest", "bytes")
-        for source in self.listing:
-            parts = self.manifests[source["id"]]
-            books = sum((m.ledgers[0] for m in parts), books) + delivered_again(source["files"], parts)
-        return books.check()
-
-
-@dataclass(frozen=True)
-class Built:
-    """Every file of the lake, the books of every stage, and what dedup and packing report."""
-
-    outputs: Sequence[Output]
-    ledgers: Sequence[Ledger]
-    facts: Mapping[str, Any]
 
 
 def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runner) -> Built:
     """Make silver and gold from bronze; every stage's books are checked, and joined to the next's."""
     lake = spec.lake_path
     check_rejects(spec, bronze.listing, bronze.manifests)
-    refine = _refine_jobs(spec, bronze)
+    same = runner.alone("identity", lambda: identity(lake, spec, bronze.manifests))
+    refine = _refine_jobs(spec, bronze, same)
     silver = _silver(spec, refine, runner)
     tokenizer, tokens, gold = _gold(spec, silver, refine, tokenizer_sha256, runner)
-    ledgers = [bronze.ledger(), *silver.ledgers, _total("packing", tokens, 0)]
+    ledgers = [bronze.ledger(), same.ledgers[0], *silver.ledgers, _total("packing", tokens, 0)]
     check_chain(ledgers)
     check_gold(ledgers[-1], gold)
-    parts = [*(m for source in bronze.manifests.values() for m in source), silver, tokenizer, *tokens, *gold]
+    ledgers = with_recovered(lake, ledgers, bronze.listing, bronze.manifests)
+    made = [same, silver, tokenizer, *tokens, *gold]
+    parts = [*(m for source in bronze.manifests.values() for m in source), *made]
     outputs = [output for manifest in parts for output in manifest.outputs if not output.path.startswith(".")]
     if spec.decontaminate.set:
         outputs.append(Output.of(lake, lake / EVAL_ITEMS, 0))
-    facts = {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
+    facts = door_facts(lake, bronze, same) | {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
     return Built(outputs, ledgers, {**facts, "gold": [dict(m.facts) | {"task": m.task} for m in gold]})
-
-
-def check_chain(ledgers: Sequence[Ledger]) -> None:
-    """GateError unless what leaves each stage is what enters the next, by count and by id hash."""
-    for before, after in itertools.pairwise(ledgers):
-        out, came = before.records_out, after.records_in
-        if (out.records, out.ids) != (came.records, came.ids):
-            raise GateError(
-                f"{before.stage} passed on {out.records} records, {after.stage} took {came.records}. "
-                "Nothing was published. This is a defect: keep the lake and report it."
-            )
 
 
 def check_gold(packed: Ledger, gold: Sequence[PartManifest]) -> None:
@@ -90,24 +56,8 @@ def check_gold(packed: Ledger, gold: Sequence[PartManifest]) -> None:
         )
 
 
-def check_rejects(
-    spec: Spec, listing: Sequence[Mapping[str, Any]], manifests: Mapping[str, Sequence[PartManifest]]
-) -> None:
-    """GateError when a source has more rejects than the spec allows."""
-    for source in listing:
-        books = sum((m.ledgers[0] for m in manifests[source["id"]]), Ledger("ingest", "bytes"))
-        rejected = sum(group.records for group in books.quarantined.values())
-        limit = spec.ingest.max_reject_share
-        if rejected > limit * books.records_in.records:
-            worst = max(books.quarantined, key=lambda reason: books.quarantined[reason].records)
-            raise GateError(
-                f"source {source['id']!r}: {rejected} of {books.records_in.records} lines were rejected, "
-                f"most of them {worst}; ingest.max_reject_share allows {limit:.2%}. Nothing was published. "
-                f"See them with: toolkit quarantine {spec.lake_path}"
-            )
-
-
-def _refine_jobs(spec: Spec, bronze: Bronze) -> list[RefineJob]:
+def _refine_jobs(spec: Spec, bronze: Bronze, same: PartManifest) -> list[RefineJob]:
+    repeats = {output.path: output.sha256 for output in same.outputs}
     lake = spec.lake_path
     by_id = {source.id: source for source in spec.source}
     items = sha256_file(lake / EVAL_ITEMS) if spec.decontaminate.set else ""
@@ -116,9 +66,11 @@ def _refine_jobs(spec: Spec, bronze: Bronze) -> list[RefineJob]:
         source = by_id[name]
         for part in parts:
             shard = part.outputs[0]
-            bare = shard.path.removeprefix("bronze/").removesuffix(".jsonl.zst")
+            bare = f"{name}/{part_of(shard.path)}"
             settings = (spec.quality, spec.decontaminate, spec.dedup)
-            jobs.append(RefineJob(lake, bare, shard.sha256, source.regime, source.map, *settings, items))
+            again = repeats.get(f"evidence/identity/{bare}.parquet", "")
+            read = (shard.path, shard.sha256, again, source.regime, source.map)
+            jobs.append(RefineJob(lake, bare, *read, *settings, items))
     return jobs
 
 

@@ -6,6 +6,7 @@ same tombstones, so a later run finds it finished.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from toolkit.errors import ToolkitError
-from toolkit.ingest import Forgotten, payload_of
-from toolkit.pipeline.spec.tables import Spec
-from toolkit.pipeline.stages.ingest import write_bronze
+from toolkit.ingest import Forgotten, Frames, judge, payload_of
+from toolkit.ingest.declared import declared_ids
+from toolkit.ingest.shapes import Shapes
+from toolkit.pipeline.repairs import forget_repairs, repair_files
+from toolkit.pipeline.spec.tables import Ingest, Source, Spec
+from toolkit.pipeline.stages.ingest import Content, ids_array, write_bronze
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import Group, Ledger, PartManifest, read_jsonl_zst
+from toolkit.storage import Group, Ledger, PartManifest, part_of, read_shard, shard_path, shards
 
 Line = tuple[str, str | None, int, bytes]
 
@@ -39,16 +44,14 @@ def _manifest(lake: Path, part: str) -> PartManifest:
 
 def bronze_parts(lake: Path, source: str) -> list[str]:
     """Names of a source's parts, in order, finished or not."""
-    paths = sorted((lake / "bronze" / source).glob("part-*.jsonl.zst"))
-    return [f"{source}/{path.name.removesuffix('.jsonl.zst')}" for path in paths]
+    return [f"{source}/{part_of(path)}" for path in shards(lake / "bronze" / source)]
 
 
 def bronze_lines(lake: Path, part: str) -> Iterable[Line]:
     """(record id, licence, payload bytes, line) of a part's bronze lines."""
-    for line in read_jsonl_zst(lake / "bronze" / f"{part}.jsonl.zst"):
-        head, payload = payload_of(line)
-        facts = msgspec.json.decode(head)
-        yield facts["record_id"], facts["license"], len(payload), line + b"\n"
+    for line in read_shard(shard_path(lake / "bronze" / Path(part).parent, Path(part).name)):
+        facts = msgspec.json.decode(payload_of(line)[0])
+        yield facts["record_id"], facts["license"], facts["origin"]["length"], line + b"\n"
 
 
 def quarantined_lines(lake: Path, part: str, license: str | None) -> Iterable[Line]:
@@ -67,6 +70,7 @@ def apply_tombstones(lake: Path, spec: Spec) -> None:
     for layer in (
         "bronze",
         "silver",
+        "repairs",
         *(f"{a}/{b}" for a in ("quarantine", "evidence") for b in _stages(lake, a)),
     ):
         for source in dead.sources:
@@ -75,27 +79,60 @@ def apply_tombstones(lake: Path, spec: Spec) -> None:
     for source in spec.source:
         if source.id not in dead.sources:
             for part in bronze_parts(lake, source.id):
-                _filter(lake, part, source.license, dead.forgotten())
+                _filter(lake, part, source, dead.forgotten(), spec.ingest)
+            if repair_files(lake, source.id):
+                forget_repairs(lake, source.id, _left(lake, source))
     Tombstones(dead.sources, dead.licenses, dead.ids).write(lake)
+
+
+def _left(lake: Path, source: Source) -> set[str]:
+    """The ids of the lines of a source, in bronze and in quarantine."""
+    left = set()
+    for part in bronze_parts(lake, source.id):
+        left |= {line[0] for line in bronze_lines(lake, part)}
+        left |= {line[0] for line in quarantined_lines(lake, part, source.license)}
+    return left
 
 
 def _stages(lake: Path, layer: str) -> list[str]:
     return [path.name for path in (lake / layer).glob("*") if path.is_dir()]
 
 
-def _filter(lake: Path, part: str, license: str | None, forgotten: Forgotten) -> None:
+def _filter(lake: Path, part: str, source: Source, forgotten: Forgotten, settings: Ingest) -> None:
     path = lake / "bronze" / f"{part}.manifest.json"
     manifest = PartManifest.read(path)
     if manifest is None:  # an ingest was killed here: the run that follows makes the part anew
         return
     kept, gone = _split(bronze_lines(lake, part), forgotten)
-    aside, gone_aside = _split(quarantined_lines(lake, part, license), forgotten)
+    aside, gone_aside = _split(quarantined_lines(lake, part, source.license), forgotten)
     whole = PartManifest.fresh(lake, path, manifest.key) is not None
     if whole and not gone and not gone_aside:
         return
     ledger = _moved(manifest.ledgers[0], kept, aside)
     bronze, quarantine = (b"".join(line[3] for line in lines) for lines in (kept, aside))
-    write_bronze(lake, part, manifest.key, bronze, quarantine, ledger, manifest.facts)
+    ids = ids_array([line[0] for line in kept])
+    if source.declared_id is not None:
+        payloads = (payload_of(line[3][:-1])[1] for line in kept)
+        ids = np.hstack([ids, declared_ids(payloads, source.id, source.declared_id)])
+    content = Content(bronze, ids, quarantine)
+    facts = {**manifest.facts, **_told([line[3] for line in kept])}
+    write_bronze(lake, part, manifest.key, content, ledger, facts, settings)
+
+
+def _told(lines: Sequence[bytes]) -> dict[str, Any]:
+    """What a manifest tells of the records that are left, as ingest would have found it."""
+    shapes, total = Shapes(), 0
+    split = [payload_of(line[:-1]) for line in lines]
+    origins = [msgspec.json.decode(head)["origin"] for head, _ in split]
+    for name, group in itertools.groupby(zip(origins, split, strict=True), lambda item: item[0]["path"]):
+        places, payloads = zip(*((origin["line"], payload) for origin, (_, payload) in group), strict=True)
+        stop = np.cumsum([len(payload) for payload in payloads])
+        start = np.append(0, stop[:-1])
+        data = np.frombuffer(b"".join(payloads), np.uint8)
+        frames = Frames(data, start, stop, np.array(places, np.int64), start, stop - start)
+        shapes.add(name, frames, judge(frames, len(data)), np.arange(len(frames)))
+        total += len(data)
+    return {"shapes": shapes.to_data(), "payload_bytes": total}
 
 
 def _split(lines: Iterable[Line], forgotten: Forgotten) -> tuple[list[Line], list[Line]]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from toolkit.errors import RequestError, ToolkitError
 from toolkit.kernels import pick
-from toolkit.pipeline.build import Bronze, build
+from toolkit.pipeline.bronze_layer import Bronze, build_bronze
+from toolkit.pipeline.build import build
 from toolkit.pipeline.clean_bronze import (
     apply_tombstones,
     bronze_lines,
@@ -25,6 +26,7 @@ from toolkit.pipeline.clean_bronze import (
     quarantined_lines,
     read_bronze,
 )
+from toolkit.pipeline.deliveries import read_deliveries
 from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import MANIFEST, drop_work, publish, read_root, run_key, unpublish
@@ -34,6 +36,7 @@ from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.tombstones import Tombstones
+from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import clean_leftovers, locked, read_json, write_json
 
@@ -107,16 +110,19 @@ def _rebuild(
     apply_tombstones(lake, spec)
     dead = Tombstones.read(lake)
     listing = listing_without(root, dead.sources)
-    shards = [file["path"] for file in root["files"] if file["path"].endswith(".jsonl.zst")]
-    parts = [shard.removeprefix("bronze/").removesuffix(".jsonl.zst") for shard in sorted(shards)]
-    names = {item["id"]: [part for part in parts if part.split("/")[0] == item["id"]] for item in listing}
+    kept = {item["id"] for item in listing}
+    given = {name: found for name, found in read_deliveries(lake).items() if name in kept}
+    names = {name: found.part_names(name) for name, found in given.items()}
     bronze = Bronze(listing, read_bronze(lake, names))
     tokenizer = root["tokenizer_given_sha256"]
-    built = build(spec, bronze, tokenizer, runner)
+    only_bronze = spec.lake.layer == "bronze"
+    built = build_bronze(spec, bronze, runner) if only_bronze else build(spec, bronze, tokenizer, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = run_key(spec, listing, root["evaluation"], tokenizer, dead)
-    manifest = publish(spec, key, built, listing, root["evaluation"], tokenizer, runner.timings)
-    report(lake)
+    manifest = publish(spec, key, built, listing, given, root["evaluation"], tokenizer, runner.timings)
+    write_marks(lake, {name: marks for name, marks in read_marks(lake).items() if name in kept})
+    if not only_bronze:
+        report(lake)
     drop_work(lake)
     return manifest
 

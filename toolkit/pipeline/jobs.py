@@ -81,7 +81,17 @@ def library_versions() -> dict[str, str]:
 @functools.cache
 def code_digest() -> str:
     """Hash of the source files of every room that a job can run."""
-    files = sorted(file for room in _ROOMS for file in (_HOUSE / room).glob("*.py"))
+    return _digest(*_ROOMS)
+
+
+@functools.cache
+def run_digest() -> str:
+    """Hash of the source files that decide what a whole run says of its lake."""
+    return _digest(*_ROOMS, "pipeline")
+
+
+def _digest(*rooms: str) -> str:
+    files = sorted({file for room in rooms for file in (_HOUSE / room).rglob("*.py")})
     named = [[file.relative_to(_HOUSE).as_posix(), sha256_bytes(file.read_bytes())] for file in files]
     return digest_json(named)
 

@@ -1,48 +1,47 @@
-"""Before anything is written: which files there are, what is in them, and what the run will do.
+"""Before anything is written: which files there are, what is new in them, and what the run will do.
 
 Everything a run can refuse is refused here: a missing file, an unreadable folder, a lake path
-that holds something else. The plan is a pure function of the spec and of the bytes it names.
+that holds something else. The plan is a pure function of the spec, of the bytes it names, and of
+what the lake was given before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError
-from toolkit.ingest import Census, Door, expand, take_census
+from toolkit.ingest import expand
+from toolkit.pipeline.arrivals import Arrivals, arrivals
+from toolkit.pipeline.deliveries import Deliveries, read_deliveries
+from toolkit.pipeline.repairs import with_repairs
 from toolkit.pipeline.spec.tables import Source, Spec, as_data
+from toolkit.pipeline.watermarks import read_marks
 from toolkit.storage import digest_json, sha256_file
 from toolkit.storage.atomic import PREFIX as LEFTOVER
 
+if TYPE_CHECKING:
+    from toolkit.ingest import Door
+
 EVAL_ITEMS = "eval_items.parquet"
-LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence")
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A raw file: where it is, its census, and the earlier name its bytes were delivered under."""
-
-    path: Path
-    census: Census
-    same_as: str | None
+LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", "repairs")
 
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """A source with its files."""
+    """A source, all that it ever delivered, and where the bytes still lie (by place in the list)."""
 
     source: Source
-    files: tuple[RawFile, ...]
+    deliveries: Deliveries
+    paths: Mapping[int, Path]
+    marks: Mapping[str, Any] = field(default_factory=dict)
 
     def door(self, logical_date: str) -> Door:
-        """What its records carry; ``run_id`` is the hash of just that, so it needs no clock."""
-        data = as_data(self.source)
-        facts = [data[key] for key in ("id", "type", "rank", "license", "consent", "pii")]
-        return Door(*facts, logical_date, digest_json([*facts, logical_date])[:16])
+        """What its records carry."""
+        return door_of(self.source, logical_date)
 
 
 @dataclass(frozen=True)
@@ -57,63 +56,98 @@ class Plan:
         """Name and sha256 of every evaluation file, by set."""
         return {name: [[file, sha] for file, _, sha in files] for name, files in self.eval_files.items()}
 
+    def deliveries(self) -> dict[str, Deliveries]:
+        """The deliveries of every source, the new ones included."""
+        return {item.source.id: item.deliveries for item in self.sources}
+
+    def marks(self) -> dict[str, Mapping[str, Any]]:
+        """What the raw files are known by, of every source."""
+        return {item.source.id: item.marks for item in self.sources}
+
     def listing(self) -> list[dict[str, Any]]:
         """The sources and their files, as the root manifest lists them."""
-        return [
-            {"id": item.source.id, "files": [_listed(file) for file in item.files]} for item in self.sources
-        ]
+        return [{"id": item.source.id, "files": item.deliveries.listing()} for item in self.sources]
 
 
-def _listed(file: RawFile) -> dict[str, Any]:
-    census = file.census
-    return {
-        "name": census.name,
-        "sha256": census.sha256,
-        "size": census.size,
-        "lines": census.lines,
-        "codec": census.codec,
-        "same_as": file.same_as,
-    }
+def door_of(source: Source, logical_date: str) -> Door:
+    """What a source's records carry; ``run_id`` is the hash of just that, so it needs no clock."""
+    from toolkit.ingest import Door
+
+    data = as_data(source)
+    facts = [data[key] for key in ("id", "type", "rank", "license", "consent", "pii")]
+    return Door(*facts, logical_date, digest_json([*facts, logical_date])[:16])
 
 
-def make_plan(spec: Spec, forgotten_sources: frozenset[str]) -> Plan:
-    """Census every file the spec names; RequestError for anything that is not there."""
-    _check_lake(spec)
+def make_plan(spec: Spec, forgotten_sources: frozenset[str], reading: frozenset[str] | None = None) -> Plan:
+    """Read every new file the spec names, once; RequestError for anything that is not there.
+
+    With ``reading``, other sources that the lake knows are left as they are.
+    """
+    check_lake(spec)
     kept = [source for source in spec.source if source.id not in forgotten_sources]
+    known, marks = read_deliveries(spec.lake_path), read_marks(spec.lake_path)
     with ThreadPoolExecutor() as pool:
-        sources = tuple(_plan_source(spec, source, pool) for source in kept)
+        sources = tuple(
+            _resting(spec, source, known[source.id], marks.get(source.id, {}))
+            if reading is not None and source.id not in reading and source.id in known
+            else _plan_source(spec, source, known.get(source.id), marks.get(source.id, {}), pool)
+            for source in kept
+        )
     sets = {item.id: _eval_files(spec.base, item.path, item.id) for item in spec.decontaminate.set}
     return Plan(sources, sets, _tokenizer_digest(spec))
 
 
-def _plan_source(spec: Spec, source: Source, pool: ThreadPoolExecutor) -> PlannedSource:
-    folder = (spec.base / source.path).resolve()
+def _resting(spec: Spec, source: Source, known: Deliveries, marks: Mapping[str, Any]) -> PlannedSource:
+    """A source whose files are not looked at."""
+    return PlannedSource(source, *with_repairs(spec.lake_path, source.id, known), marks)
+
+
+def _plan_source(
+    spec: Spec, source: Source, known: Deliveries | None, marks: Mapping[str, Any], pool: ThreadPoolExecutor
+) -> PlannedSource:
+    named = _named(spec, source, known)
+    found: Arrivals = arrivals(spec.ingest, source, named, known, marks, pool.map)
+    if spec.lake.layer == "gold" and not any(file.size for file in found.deliveries.files):
+        empty = ", ".join(str(path) for _, path in named)
+        raise RequestError(f"source {source.id!r} is empty: no byte in {empty}. Leave it out of the spec.")
+    deliveries, repairs = with_repairs(spec.lake_path, source.id, found.deliveries)
+    return PlannedSource(source, deliveries, {**found.paths, **repairs}, found.marks)
+
+
+def _named(spec: Spec, source: Source, known: Deliveries | None) -> list[tuple[str, Path]]:
+    """The source's files that are not the lake's own; none is right when the lake has its deliveries."""
+    named: dict[str, Path] = {}
+    missing = None
+    for pattern in [source.path] if isinstance(source.path, str) else source.path:
+        try:
+            named |= _matching(spec, source, pattern)
+        except FileNotFoundError as error:
+            missing = missing or error
+    if missing is not None and known is None:
+        raise RequestError(str(missing)) from None
+    return sorted(named.items(), key=lambda item: item[0].encode())
+
+
+def _matching(spec: Spec, source: Source, pattern: str) -> dict[str, Path]:
+    folder = (spec.base / pattern).resolve()
     if spec.lake_path.is_relative_to(folder):
         raise RequestError(
             f"source {source.id!r}: the lake {spec.lake_path} lies inside {folder}, so its files would "
             "be read as raw ones. Give the lake a folder outside the source's."
         )
-    named = expand(spec.base, source.path, source.id)
+    named = expand(spec.base, pattern, source.id, source.format)
     inside = [item for item in named if item[1].resolve().is_relative_to(spec.lake_path)]
     # A glob may reach into the lake once it exists: the second run must read what the first read.
-    if inside and (inside == named or not set(source.path) & set("*?[")):
+    if inside and (inside == named or not set(pattern) & set("*?[")):
         raise RequestError(f"source {source.id!r}: {inside[0][1]} lies inside the lake {spec.lake_path}.")
-    named = [item for item in named if item[1] not in {path for _, path in inside}] if inside else named
-    size = spec.ingest.shard_bytes
-    censuses = list(pool.map(lambda item: take_census(*item, size), named))
-    if not any(census.size for census in censuses):
-        empty = ", ".join(str(path) for _, path in named)
-        raise RequestError(f"source {source.id!r} is empty: no byte in {empty}. Leave it out of the spec.")
-    files: list[RawFile] = []
-    first: dict[str, str] = {}
-    for (_, path), census in zip(named, censuses, strict=True):
-        files.append(RawFile(path, census, first.get(census.sha256)))
-        first.setdefault(census.sha256, census.name)
-    return PlannedSource(source, tuple(files))
+    return {name: path for name, path in named if path not in {path for _, path in inside}}
 
 
 def _eval_files(base: Path, pattern: str, name: str) -> tuple[tuple[str, Path, str], ...]:
-    return tuple((file, path, sha256_file(path)) for file, path in expand(base, pattern, name))
+    try:
+        return tuple((file, path, sha256_file(path)) for file, path in expand(base, pattern, name))
+    except FileNotFoundError as error:
+        raise RequestError(str(error)) from None
 
 
 def _tokenizer_digest(spec: Spec) -> str | None:
@@ -131,7 +165,8 @@ def _foreign(lake: Path) -> Iterator[Path]:
     return (path for path in lake.iterdir() if not path.name.startswith(LEFTOVER))
 
 
-def _check_lake(spec: Spec) -> None:
+def check_lake(spec: Spec) -> None:
+    """RequestError unless the spec's lake can be one: new, empty, or a lake, and not around the spec."""
     lake = spec.lake_path
     if lake.exists() and not lake.is_dir():
         raise RequestError(f"lake.path: {lake} is a file; expected a folder.")

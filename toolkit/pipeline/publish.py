@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError, ToolkitError
-from toolkit.pipeline.jobs import WORK, code_digest, library_versions
+from toolkit.pipeline.deliveries import NAME as DELIVERIES
+from toolkit.pipeline.deliveries import Deliveries, write_deliveries
+from toolkit.pipeline.jobs import WORK, library_versions, run_digest
 from toolkit.pipeline.plan import LAYERS
+from toolkit.pipeline.repairs import repair_files
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Output, digest_json, read_json, write_json
 
 if TYPE_CHECKING:
-    from toolkit.pipeline.build import Built
+    from toolkit.pipeline.bronze_layer import Built
+
+_OWN = (TOMBSTONES, DELIVERIES)
 
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"
@@ -34,7 +39,7 @@ def run_key(
 ) -> str:
     """The identity of a whole run: its spec, inputs, tombstones, code and libraries."""
     inputs = [listing, evaluation, tokenizer, dead.to_dict()]
-    return digest_json([as_data(spec) | {"lake": spec.lake.logical_date}, inputs, code_digest(), _versions()])
+    return digest_json([_bare(spec), inputs, run_digest(), _versions()])
 
 
 def read_root(lake: Path) -> dict[str, Any]:
@@ -69,6 +74,7 @@ def publish(
     key: str,
     built: Built,
     listing: Sequence[Mapping[str, Any]],
+    given: Mapping[str, Deliveries],
     evaluation: Mapping[str, Any],
     tokenizer_sha256: str | None,
     timings: Mapping[str, Any],
@@ -76,9 +82,12 @@ def publish(
     """Write the root manifest and sweep out what it does not name; return it."""
     lake = spec.lake_path
     outputs = {output.path: output for output in built.outputs}
-    for path in (*_part_manifests(lake), lake / TOMBSTONES):
-        if path.exists() and (path.name == TOMBSTONES or _names_listed(path, outputs)):
+    write_deliveries(lake, given)
+    for path in (*_part_manifests(lake), lake / TOMBSTONES, lake / DELIVERIES):
+        if path.exists() and ((path.parent == lake and path.name in _OWN) or _names_listed(path, outputs)):
             outputs[path.relative_to(lake).as_posix()] = Output.of(lake, path, 0)
+    for path in (path for source in given for path in repair_files(lake, source)):
+        outputs[path.relative_to(lake).as_posix()] = Output.of(lake, path, 0)
     _sweep(lake, set(outputs))
     manifest = {
         "format": 1,
@@ -101,7 +110,11 @@ def publish(
 
 def spec_digest(spec: Spec) -> str:
     """The hash of a spec without the folder it stands in."""
-    return digest_json(as_data(spec) | {"lake": spec.lake.logical_date})
+    return digest_json(_bare(spec))
+
+
+def _bare(spec: Spec) -> dict[str, Any]:
+    return as_data(spec) | {"lake": [spec.lake.logical_date, spec.lake.layer]}
 
 
 def unpublish(lake: Path) -> None:
@@ -116,7 +129,7 @@ def drop_work(lake: Path) -> None:
 
 
 def _part_manifests(lake: Path) -> list[Path]:
-    layers = [lake / "bronze", lake / "silver", lake / "gold"]
+    layers = [lake / "bronze", lake / "silver", lake / "gold", lake / "evidence"]
     found = [path for layer in layers for path in layer.rglob("*.manifest.json")]
     return [*found, lake / "tokenizer.manifest.json"]
 

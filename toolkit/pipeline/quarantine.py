@@ -1,4 +1,4 @@
-"""What was set aside: counted by reason, and shown line by line."""
+"""What was set aside: counted by reason, shown line by line, and sent through again when it is repaired."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ import base64
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError
+from toolkit.pipeline.deliveries import read_deliveries
+from toolkit.pipeline.repairs import export_line, recovered, write_repairs
+from toolkit.pipeline.spec.reader import load_spec
+from toolkit.storage import PartManifest, locked
+
+if TYPE_CHECKING:
+    from toolkit.pipeline.progress import Progress
+    from toolkit.pipeline.result import Run
 
 
 @dataclass(frozen=True)
@@ -20,44 +28,100 @@ class Quarantine:
 
     counts: dict[tuple[str, str, str], int]
     lines: list[dict[str, Any]] = field(repr=False)
+    recovered: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
-    def rows(self) -> list[tuple[str, str, str, int]]:
-        """(stage, source, reason, lines), most first."""
+    def rows(self) -> list[tuple[str, str, str, int, int]]:
+        """(stage, source, reason, lines, of which recovered), most first."""
         ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        return [(*key, count) for key, count in ordered]
+        return [(*key, count, self.recovered.get(key, 0)) for key, count in ordered]
 
     def __repr__(self) -> str:
         wide = max([20, *(len(source) for _, source, _ in self.counts)])
-        head = f"{'stage':<10}{'source':<{wide}}  {'reason':<26}{'lines':>8}"
-        return "\n".join([head, *(f"{a:<10}{b:<{wide}}  {c:<26}{n:>8,}" for a, b, c, n in self.rows())])
+        head = f"{'stage':<10}{'source':<{wide}}  {'reason':<26}{'lines':>8}{'recovered':>11}"
+        rows = (f"{a:<10}{b:<{wide}}  {c:<26}{n:>8,}{r:>11,}" for a, b, c, n, r in self.rows())
+        return "\n".join([head, *rows])
 
     def _repr_html_(self) -> str:
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
             for row in self.rows()
         )
-        return f"<table><tr><th>stage</th><th>source</th><th>reason</th><th>lines</th></tr>{body}</table>"
+        names = ("stage", "source", "reason", "lines", "recovered")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def quarantine(
-    lake: str | Path, reason: str | None = None, source: str | None = None, limit: int = 5
+    lake: str | Path, reason: str | None = None, source: str | None = None, limit: int | None = 5
 ) -> Quarantine:
-    """Count what ``lake`` holds in quarantine and keep the first ``limit`` lines that match.
+    """Count what ``lake`` holds in quarantine and keep the first ``limit`` lines that match (None: all).
 
     ``reason`` is a code or the part of one before the dot. Works on an unfinished lake too.
     """
-    lake = Path(lake)
-    if not (lake / "spec.toml").exists():
-        raise RequestError(f"{lake} is not a lake (no spec.toml).")
+    lake = _lake(lake)
     counts: Counter[tuple[str, str, str]] = Counter()
     lines: list[dict[str, Any]] = []
     for entry in _entries(lake):
         if source not in (None, entry["source_id"]) or not _matches(entry["reason"], reason):
             continue
         counts[entry["stage"], entry["source_id"], entry["reason"]] += 1
-        if len(lines) < limit:
+        if limit is None or len(lines) < limit:
             lines.append({**entry, "raw": base64.b64decode(entry["raw"])})
-    return Quarantine(dict(counts), lines)
+    return Quarantine(dict(counts), lines, _recovered(lake, counts))
+
+
+def replay(
+    lake: str | Path,
+    fixed: str | Path,
+    workers: int | None = None,
+    device: str | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Send the repaired lines of ``fixed`` through the lake's stages; what they repair counts as recovered.
+
+    A line of ``fixed`` is a JSON object with the ``sha256`` of a quarantined line and its repaired
+    ``text``, or a ``record``; ``export`` writes such lines. Raises RequestError for a line that
+    repairs nothing.
+    """
+    from toolkit.pipeline.ingest import ingest_spec
+    from toolkit.pipeline.run import run
+
+    lake = _lake(lake).resolve()
+    with locked(lake):
+        write_repairs(lake, Path(fixed), list(_entries(lake)))
+    spec = load_spec(lake / "spec.toml")
+    if spec.lake_path != lake:  # the lake's folder has moved
+        spec = replace(spec, lake=replace(spec.lake, path=str(lake)))
+    if spec.lake.layer == "bronze":
+        return ingest_spec(spec, workers, cluster, progress)
+    return run(spec, workers, device, cluster, progress)
+
+
+def export(lake: str | Path, reason: str | None = None, source: str | None = None) -> Iterator[str]:
+    """The matching lines, a JSON object each, for people to edit and to give to ``replay``."""
+    for entry in _entries(_lake(lake)):
+        if source in (None, entry["source_id"]) and _matches(entry["reason"], reason):
+            yield export_line(entry)
+
+
+def _lake(lake: str | Path) -> Path:
+    if not (Path(lake) / "spec.toml").exists():
+        raise RequestError(f"{lake} is not a lake (no spec.toml).")
+    return Path(lake)
+
+
+def _recovered(lake: Path, counts: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, str, str], int]:
+    """How many of the counted lines came through repaired, as the root manifest's parts tell."""
+    found: dict[tuple[str, str, str], int] = {}
+    for source, given in read_deliveries(lake).items():
+        manifests = [
+            PartManifest.read(lake / "bronze" / f"{part}.manifest.json") for part in given.part_names(source)
+        ]
+        known = [manifest for manifest in manifests if manifest is not None]
+        for stage, groups in recovered(lake, given.listing(), known).items():
+            found |= {(stage, source, reason): group.records for reason, group in groups.items()}
+    return {key: count for key, count in found.items() if key in counts}
 
 
 def _entries(lake: Path) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from toolkit.pipeline.publish import REPORT
 
+SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,9 +40,16 @@ class Run:
             for ledger in self.manifest["ledgers"]
         ]
 
+    def alarms(self) -> list[str]:
+        """What a person should look at, a line each; of more than ten, the first ten and a count."""
+        told = [alarm["message"] for alarm in self.manifest.get("alarms", ())]
+        more = len(told) - SHOWN
+        return told if more <= 0 else [*told[:SHOWN], f"and {more:,} more: see the report"]
+
     def __repr__(self) -> str:
         lines = [f"{'stage':<15}{'in':>12}{'out':>12}{'quarantined':>13}{'removed':>10}"]
         lines += [f"{s:<15}{i:>12,}{o:>12,}{q:>13,}{r:>10,}" for s, i, o, q, r in self.rows()]
+        lines += [f"alarm: {line}" for line in self.alarms()]
         took = f"{self.seconds:.1f} s" if self.worked else f"nothing to do, {self.seconds:.1f} s"
         return "\n".join([*lines, f"lake {self.lake} ({took})"])
 
@@ -48,7 +57,9 @@ class Run:
         head = "".join(f"<th>{name}</th>" for name in ("stage", "in", "out", "quarantined", "removed"))
         cells = ("".join(f"<td>{_cell(value)}</td>" for value in row) for row in self.rows())
         body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        alarms = "".join(f"<li>{html.escape(line)}</li>" for line in self.alarms())
+        listed = f"<p>Alarms</p><ul>{alarms}</ul>" if alarms else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{listed}"
 
 
 def _cell(value: str | int) -> str:

@@ -18,19 +18,20 @@ from typing import Any
 from toolkit.errors import RequestError, ToolkitError
 from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
+from toolkit.pipeline.deliveries import read_deliveries
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import MANIFEST, REPORT, drop_work, publish, published, run_key, unpublish
+from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.spec.writer import to_toml
 from toolkit.pipeline.stages.eval_items import read_eval_items
-from toolkit.pipeline.stages.ingest import ingest_jobs
 from toolkit.pipeline.tombstones import Tombstones
+from toolkit.pipeline.watermarks import write_marks
 from toolkit.pipeline.workers import Workers
-from toolkit.storage import PartManifest, clean_leftovers, locked, read_json, write_atomic, write_parquet
+from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
 from toolkit.storage.atomic import storage_error
 
 
@@ -50,11 +51,15 @@ def run(
     started = time.perf_counter()
     spec = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     pick(device)
+    if spec.lake.layer == "bronze":
+        from toolkit.pipeline.ingest import ingest_spec
+
+        return ingest_spec(spec, workers, cluster, progress)
     with Workers(workers, cluster) as pool:
         lake = spec.lake_path
         dead = Tombstones.read(lake)
         plan = make_plan(spec, frozenset(dead.sources))
-        spec = _dated(spec)
+        spec = dated(spec)
         make_folder(lake)
         with locked(lake):
             if Tombstones.read(lake) != dead:
@@ -89,25 +94,29 @@ def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
     if spec.packing.tokenizer is not None:
         packing.load(spec.base / spec.packing.tokenizer)
     read_eval_items(spec, plan)
-    if (spec.lake_path / MANIFEST).exists():
-        held = {source["id"] for source in read_json(spec.lake_path / MANIFEST)["sources"]}
-        if lost := sorted(held - set(dead.sources) - {source.id for source in spec.source}):
-            drop = f"toolkit forget {spec.lake_path} --source {lost[0]}"
-            raise RequestError(
-                f"the lake holds source {lost[0]!r}, which the spec no longer names. To drop it: {drop}. "
-                "To keep it, name it again, or give this spec a lake of its own."
-            )
+    check_sources(spec, dead)
+
+
+def check_sources(spec: Spec, dead: Tombstones) -> None:
+    """RequestError when the lake was given a source that the spec does not name and nobody forgot."""
+    held = set(read_deliveries(spec.lake_path))
+    if lost := sorted(held - set(dead.sources) - {source.id for source in spec.source}):
+        drop = f"toolkit forget {spec.lake_path} --source {lost[0]}"
+        raise RequestError(
+            f"the lake holds source {lost[0]!r}, which the spec no longer names. To drop it: {drop}. "
+            "To keep it, name it again, or give this spec a lake of its own."
+        )
 
 
 def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, Any]:
     # Imported here: a run with nothing to do must not wait for the kernels to load.
-    from toolkit.pipeline.build import Bronze, build, check_rejects
+    from toolkit.pipeline.bronze_layer import Bronze
+    from toolkit.pipeline.build import build
 
     lake, listing, evaluation = spec.lake_path, plan.listing(), plan.eval_sha256()
     apply_tombstones(lake, spec)
     dead = Tombstones.read(lake)
-    parts = _ingest(spec, plan, dead, runner)
-    check_rejects(spec, listing, parts)
+    parts = land(spec, plan, dead, runner)
     if spec.decontaminate.set:
         write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
     else:
@@ -115,24 +124,33 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
     built = build(spec, Bronze(listing, parts), plan.tokenizer_sha256, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, plan, dead)
-    return publish(spec, key, built, listing, evaluation, plan.tokenizer_sha256, runner.timings)
+    given = plan.deliveries()
+    manifest = publish(spec, key, built, listing, given, evaluation, plan.tokenizer_sha256, runner.timings)
+    write_marks(lake, plan.marks())
+    return manifest
 
 
 def _key(spec: Spec, plan: Plan, dead: Tombstones) -> str:
     return run_key(spec, plan.listing(), plan.eval_sha256(), plan.tokenizer_sha256, dead)
 
 
-def _ingest(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, list[PartManifest]]:
+def land(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, list[PartManifest]]:
+    """Land what is planned: the manifests of all bronze parts. GateError when too much is rejected."""
+    from toolkit.pipeline.bronze_layer import check_rejects
+    from toolkit.pipeline.stages.ingest import ingest_jobs
+
     assert spec.lake.logical_date is not None
     jobs = ingest_jobs(spec, plan, spec.lake.logical_date, dead)
     runner.stage("ingest", jobs)
     names: dict[str, list[str]] = {item.source.id: [] for item in plan.sources}
     for job in jobs:
-        names[job.door.source_id] += [job.part(number) for number in range(len(job.spans))]
-    return read_bronze(spec.lake_path, names)
+        names[job.door.source_id] += [job.part(i) for i in range(len(job.parts))]
+    parts = read_bronze(spec.lake_path, names)
+    check_rejects(spec, plan.listing(), parts)
+    return parts
 
 
-def _dated(spec: Spec) -> Spec:
+def dated(spec: Spec) -> Spec:
     """The spec with its date: its own, else the one its lake remembers, else today's."""
     remembered = spec.lake_path / "spec.toml"
     date = spec.lake.logical_date

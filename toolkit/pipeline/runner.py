@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from toolkit.pipeline.jobs import Job, peak_memory
+from toolkit.pipeline.jobs import Job, Outcome, peak_memory
 from toolkit.pipeline.progress import Progress
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import PartManifest
+
+DOOR = "ingest"  # the one stage that reads raw bytes: its speed is kept by part and by source
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -18,7 +22,7 @@ class Runner:
 
     workers: Workers
     progress: Progress
-    timings: dict[str, dict[str, float]] = field(default_factory=dict)
+    timings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def stage(self, name: str, jobs: Sequence[Job]) -> list[PartManifest]:
         """Run the jobs that are not done; return all manifests, in the order of the jobs."""
@@ -27,7 +31,12 @@ class Runner:
         missing = [number for number, manifests in enumerate(found) if manifests is None]
         peak = peak_memory()
         with self.progress.stage(name, len(jobs), len(jobs) - len(missing)) as advance:
-            outcomes = self.workers.run([jobs[number] for number in missing], advance)
+
+            def ended(outcome: Outcome | None = None) -> None:
+                read = outcome.manifests if outcome is not None and name == DOOR else ()
+                advance(1, **_summed(amounts(manifest) for manifest in read))
+
+            outcomes = self.workers.run([jobs[number] for number in missing], ended)
         for number, outcome in zip(missing, outcomes, strict=True):
             found[number] = list(outcome.manifests)
             peak = max(peak, outcome.peak_bytes)
@@ -38,4 +47,56 @@ class Runner:
             "done_before": len(jobs) - len(missing),
             "peak_mb": round(peak / 2**20, 1),
         }
+        if name == DOOR:
+            self.timings[name] |= speeds(outcomes)
         return [manifest for manifests in found for manifest in manifests or ()]
+
+    def alone(self, name: str, work: Callable[[], _Result]) -> _Result:
+        """Do a stage that is one task of this process, and note what it took."""
+        started = time.perf_counter()
+        with self.progress.stage(name, 1, 0) as advance:
+            result = work()
+            advance()
+        seconds = round(time.perf_counter() - started, 3)
+        took = {"seconds": seconds, "work_seconds": seconds, "tasks": 1, "done_before": 0}
+        self.timings[name] = {**took, "peak_mb": round(peak_memory() / 2**20, 1)}
+        return result
+
+
+def amounts(manifest: PartManifest) -> dict[str, int]:
+    """Records and bytes that came into a part of bronze, and how many records were set aside."""
+    books = manifest.ledgers[0]
+    return {
+        "records": books.records_in.records,
+        "bytes": books.records_in.size + sum(books.overhead.values()),
+        "quarantined": sum(group.records for group in books.quarantined.values()),
+    }
+
+
+def speeds(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Seconds, records and bytes of the parts that these jobs made, by part and by source.
+
+    ``seconds`` are those of work, summed over processes; of a job that makes several parts each
+    gets what its bytes are of the whole.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    sources: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        read = {manifest.task.removeprefix("ingest "): amounts(manifest) for manifest in outcome.manifests}
+        whole = sum(amount["bytes"] for amount in read.values())
+        for part, amount in read.items():
+            share = amount["bytes"] / whole if whole else 1 / len(read)
+            parts[part] = {"seconds": round(outcome.seconds * share, 4), **amount}
+            source = sources.setdefault(part.rpartition("/")[0], {})
+            source |= _summed([source, {"seconds": outcome.seconds * share, **amount}])
+    for source in sources.values():
+        source["seconds"] = round(source["seconds"], 4)
+    return {"parts": parts, "sources": sources}
+
+
+def _summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for row in rows:
+        for name, value in row.items():
+            total[name] = total.get(name, 0) + value
+    return total

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from toolkit.ingest import payload_of
 from toolkit.pipeline.journey import Hop, Journey, Trace
 from toolkit.pipeline.publish import read_root
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import read_jsonl_zst, read_parquet
+from toolkit.storage import part_of, read_array, read_parquet, read_shard, shards
 
 _SHOWN = 400
-_STAGES = ("quality", "decontaminate", "dedup", "packing")
+_STAGES = ("identity", "quality", "decontaminate", "dedup", "packing")
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def _delivered_before(root: Mapping[str, Any]) -> dict[str, str]:
 
 def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]:
     match = _matcher(root, query)
-    for path in sorted((lake / "bronze").rglob("*.jsonl.zst")):
-        part = path.relative_to(lake / "bronze").as_posix().removesuffix(".jsonl.zst")
-        for line in read_jsonl_zst(path):
+    for path in filter(_holder(query), shards(lake / "bronze")):
+        part = f"{path.parent.name}/{part_of(path)}"
+        for line in read_shard(path):
             if match(line):
                 head, payload = payload_of(line)
                 facts = json.loads(head)
@@ -79,6 +79,20 @@ def _starts(lake: Path, root: Mapping[str, Any], query: str) -> Iterator[_Start]
             entry = json.loads(line)
             if match({"record_id": entry["sha256"], "origin": entry["origin"]}):
                 yield _quarantined(lake, path, entry)
+
+
+def _holder(query: str) -> Callable[[Path], bool]:
+    """Whether a shard can hold what is asked for: by the list of ids beside it, if it is an id."""
+    prefix = query.lower()[:16]
+    if set(prefix) - set("0123456789abcdef"):
+        return lambda shard: True
+    low, high = (np.uint64(int(prefix.ljust(16, digit), 16)) for digit in "0f")
+
+    def holds(shard: Path) -> bool:
+        ids = read_array(shard.with_name(f"{part_of(shard)}.ids.npy"))[:, 0]
+        return bool(((ids >= low) & (ids <= high)).any())
+
+    return holds
 
 
 def _matcher(root: Mapping[str, Any], query: str) -> Any:
@@ -183,9 +197,10 @@ def _rows_at(path: Path, column: str, origin: Mapping[str, Any]) -> list[dict[st
         return []
     places = read_parquet(path, [column])[column].combine_chunks()
     same = pc.and_(
-        pc.equal(pc.struct_field(places, "offset"), origin["offset"]),
+        pc.equal(pc.struct_field(places, "line"), origin["line"]),
         pc.equal(pc.struct_field(places, "path"), origin["path"]),
     )
+    same = pc.and_(same, pc.equal(pc.struct_field(places, "offset"), origin["offset"]))
     return read_parquet(path).filter(same).to_pylist() if pc.any(same).as_py() else []
 
 

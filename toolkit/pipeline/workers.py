@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,7 +34,9 @@ def usable_cores() -> int:
 class Workers:
     """A lazily started executor: a run with nothing to do starts none."""
 
-    def __init__(self, count: int | None = None, cluster: str | None = None) -> None:
+    def __init__(
+        self, count: int | None = None, cluster: str | None = None, executor: Executor | None = None
+    ) -> None:
         if count is not None and count < 1:
             raise RequestError(f"--workers must be at least 1, found {count}.")
         if cluster is not None and not re.fullmatch(r"local:[1-9]\d*|\w+://.+:\d+", cluster):
@@ -42,32 +45,53 @@ class Workers:
             )
         self.count = count or usable_cores()
         self.cluster = cluster
-        self._executor: Executor | None = None
+        self._given = executor
+        self._executor = executor
         self._close: Callable[[], None] = lambda: None
 
-    def run(self, jobs: Sequence[Job], advance: Callable[[], None]) -> list[Outcome]:
+    def run(self, jobs: Sequence[Job], advance: Callable[[Outcome], None]) -> list[Outcome]:
         """Run the jobs, call ``advance`` as each ends, return outcomes in the order of ``jobs``."""
-        if self.cluster is None and (self.count == 1 or len(jobs) == 1):
+        if self._here or (len(jobs) == 1 and self.cluster is None and self._given is None):
             outcomes = []
             for job in jobs:
                 outcomes.append(execute(job))
-                advance()
+                advance(outcomes[-1])
             return outcomes
         return self._spread(jobs, advance) if jobs else []
 
-    def _spread(self, jobs: Sequence[Job], advance: Callable[[], None]) -> list[Outcome]:
+    def flow(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Run jobs as they come, a few ahead of the outcomes, which keep the order of the jobs.
+
+        For jobs without end: at most one more than the workers are held at a time.
+        """
+        waiting: deque[Future[Outcome]] = deque()
+        try:
+            with _worker_losses(), _importable_main():
+                for job in jobs:
+                    if self._here:
+                        yield execute(job)
+                        continue
+                    waiting.append(self._pool().submit(execute, job))
+                    if len(waiting) > self.count:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    @property
+    def _here(self) -> bool:
+        """Whether this process does all the work."""
+        return self.cluster is None and self._given is None and self.count == 1
+
+    def _spread(self, jobs: Sequence[Job], advance: Callable[[Outcome], None]) -> list[Outcome]:
         futures: list[Future[Outcome]] = []
         try:
-            with _importable_main():
+            with _worker_losses(), _importable_main():
                 futures = [self._pool().submit(execute, job) for job in jobs]
                 for future in as_completed(futures):
-                    future.result()
-                    advance()
-        except BrokenProcessPool:
-            raise ToolkitError(
-                "a worker process was killed, most likely for want of memory. Finished parts are kept: "
-                "run the same command again, with fewer --workers if it happens twice."
-            ) from None
+                    advance(future.result())
         finally:
             for future in futures:
                 future.cancel()
@@ -112,7 +136,7 @@ class Workers:
     def close(self) -> None:
         """Stop the workers."""
         self._close()
-        self._close, self._executor = lambda: None, None
+        self._close, self._executor = lambda: None, self._given
 
     def __enter__(self) -> Workers:
         return self
@@ -131,6 +155,18 @@ def _die_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _worker_losses() -> Iterator[None]:
+    """Say what a broken pool means."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise ToolkitError(
+            "a worker process was killed, most likely for want of memory. Finished parts are kept: "
+            "run the same command again, with fewer --workers if it happens twice."
+        ) from None
 
 
 @contextmanager

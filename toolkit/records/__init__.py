@@ -2,6 +2,7 @@
 
 from toolkit.records.canonical import Draft, SchemaError, canonical, decode_payload
 from toolkit.records.evidence import EVIDENCE, evidence
+from toolkit.records.jcs import NotCanonical, canonical_bytes, canonical_id, canonical_json
 from toolkit.records.rendering import compared_text, every_text
 from toolkit.records.schema import CANONICAL, REGIMES, SOURCE_TYPES
 from toolkit.records.shapes import MAP_FIELDS, recognise
@@ -13,8 +14,12 @@ __all__ = [
     "REGIMES",
     "SOURCE_TYPES",
     "Draft",
+    "NotCanonical",
     "SchemaError",
     "canonical",
+    "canonical_bytes",
+    "canonical_id",
+    "canonical_json",
     "compared_text",
     "decode_payload",
     "every_text",

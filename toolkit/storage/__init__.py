@@ -5,10 +5,28 @@ from toolkit.storage.digest import IdHash, digest_json, sha256_bytes, sha256_fil
 from toolkit.storage.ledger import Group, Ledger
 from toolkit.storage.lock import locked
 from toolkit.storage.manifest import Output, PartManifest, read_json, write_json
-from toolkit.storage.shard import read_jsonl_zst, write_jsonl_zst
-from toolkit.storage.tables import read_ipc, read_parquet, write_ipc, write_parquet
+from toolkit.storage.shard import (
+    LEVELS,
+    open_shard,
+    part_of,
+    read_shard,
+    read_shard_bytes,
+    shard_name,
+    shard_path,
+    shards,
+    write_shard,
+)
+from toolkit.storage.tables import (
+    read_array,
+    read_ipc,
+    read_parquet,
+    write_array,
+    write_ipc,
+    write_parquet,
+)
 
 __all__ = [
+    "LEVELS",
     "Group",
     "IdHash",
     "Ledger",
@@ -17,16 +35,24 @@ __all__ = [
     "clean_leftovers",
     "digest_json",
     "locked",
+    "open_shard",
+    "part_of",
+    "read_array",
     "read_ipc",
     "read_json",
-    "read_jsonl_zst",
     "read_parquet",
+    "read_shard",
+    "read_shard_bytes",
     "sha256_bytes",
     "sha256_file",
+    "shard_name",
+    "shard_path",
+    "shards",
+    "write_array",
     "write_atomic",
     "write_ipc",
     "write_json",
-    "write_jsonl_zst",
     "write_parquet",
+    "write_shard",
     "writing",
 ]

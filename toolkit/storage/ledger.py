@@ -49,7 +49,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Ledger:
-    """One stage's books; ``unit`` is ``bytes`` or ``tokens``; ``overhead`` is bytes that are no record."""
+    """One stage's books; ``unit`` is ``bytes`` or ``tokens``; ``overhead`` is bytes that are no record.
+
+    ``recovered`` says of some of the ``quarantined`` that a repaired form of them came in later.
+    """
 
     stage: str
     unit: str
@@ -58,6 +61,7 @@ class Ledger:
     quarantined: Mapping[str, Group] = field(default_factory=dict)
     removed: Mapping[str, Group] = field(default_factory=dict)
     overhead: Mapping[str, int] = field(default_factory=dict)
+    recovered: Mapping[str, Group] = field(default_factory=dict)
 
     def __add__(self, other: Ledger) -> Ledger:
         return Ledger(
@@ -68,6 +72,7 @@ class Ledger:
             _add(self.quarantined, other.quarantined, Group()),
             _add(self.removed, other.removed, Group()),
             _add(self.overhead, other.overhead, 0),
+            _add(self.recovered, other.recovered, Group()),
         )
 
     @property
@@ -96,6 +101,7 @@ class Ledger:
             "quarantined": {k: self.quarantined[k].to_dict() for k in sorted(self.quarantined)},
             "removed": {k: self.removed[k].to_dict() for k in sorted(self.removed)},
             "overhead": {k: self.overhead[k] for k in sorted(self.overhead)},
+            "recovered": {k: self.recovered[k].to_dict() for k in sorted(self.recovered)},
         }
 
     @classmethod
@@ -109,6 +115,7 @@ class Ledger:
             {k: Group.from_dict(v) for k, v in data["quarantined"].items()},
             {k: Group.from_dict(v) for k, v in data["removed"].items()},
             dict(data["overhead"]),
+            {k: Group.from_dict(v) for k, v in data["recovered"].items()},
         )
 
 

@@ -13,12 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
+from toolkit.storage.atomic import storage_error
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for writing; raise ToolkitError when another process holds it."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Hold ``folder`` for writing; raise ToolkitError when another process holds it.
+
+    Raises ToolkitError too for any OSError about a file in ``folder`` while it is held.
+    """
+    with _refusals(folder):
+        handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,6 +31,17 @@ def locked(folder: Path) -> Iterator[None]:
             raise ToolkitError(
                 f"{folder} is being written by another run. Wait for it to end, then try again."
             ) from None
-        yield
+        with _refusals(folder):
+            yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _refusals(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str | Path) and Path(error.filename).is_relative_to(folder):
+            raise storage_error(error, Path(error.filename)) from error
+        raise

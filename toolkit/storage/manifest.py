@@ -63,16 +63,16 @@ class PartManifest:
     def read(cls, path: Path) -> PartManifest | None:
         """Read a manifest; None when there is none or it is not a manifest."""
         try:
-            data = json.loads(path.read_bytes())
-            return cls(
-                data["task"],
-                data["key"],
-                [Output(**output) for output in data["outputs"]],
-                [Ledger.from_dict(ledger) for ledger in data["ledgers"]],
-                data["facts"],
-            )
+            return cls.from_data(json.loads(path.read_bytes()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PartManifest:
+        """The manifest that ``write`` wrote as this JSON data."""
+        outputs = [Output(**output) for output in data["outputs"]]
+        ledgers = [Ledger.from_dict(ledger) for ledger in data["ledgers"]]
+        return cls(data["task"], data["key"], outputs, ledgers, data["facts"])
 
     @classmethod
     def fresh(cls, lake: Path, path: Path, key: str) -> PartManifest | None:

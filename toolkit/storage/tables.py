@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -43,3 +44,14 @@ def read_ipc(path: Path) -> pa.Table:
     """Map an Arrow file; its buffers are pages of the file, read when touched."""
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array in NumPy's own format, atomically."""
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Map an array that ``write_array`` wrote."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from toolkit.pipeline.report.door import door
 from toolkit.pipeline.report.lake import EXCERPT, Excerpt, Lake, evidence
 from toolkit.pipeline.report.lengths import Counted
 from toolkit.pipeline.report.removals import SAMPLES, Clusters, Leaks, Removals
@@ -46,6 +47,7 @@ def collect(root: Path) -> dict[str, Any]:
         "funnel": (stages := funnel(lake)),
         "totals": totals(lake, stages),
         "sources": sources(lake),
+        "door": door(lake),
         "quarantine": quarantine(lake),
         "removals": removals.rows(lake),
         "leaks": leaks.rows(),
@@ -80,25 +82,25 @@ def totals(lake: Lake, stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         "records_out": stages[-1]["out"]["records"],
         "quarantined": sum(row["quarantined"] for row in stages),
         "removed": sum(row["removed"] for row in stages),
-        "bytes": sum(file["size"] for file in files),
+        "bytes": sum(file["size"] - file["start"] for file in files),
         "tokens": stages[-1]["out"]["size"],
     }
 
 
 def sources(lake: Lake) -> list[dict[str, Any]]:
     """One row a source, in the order of the manifest: files, rights, and what became of its records."""
-    rows = {name: _rows_by_source(lake, name) for name in ("silver", "bronze")}
+    rows = {"silver": _rows_by_source(lake, "silver")}
     aside = _rows_by_source(lake, "quarantine/ingest") + _rows_by_source(lake, "quarantine/records")
     lost = {stage: _rows_by_source(lake, f"evidence/{stage}") for stage in ("dedup", "packing")}
     declared = {source.id: source for source in lake.spec.source}
     made = []
     for item in lake.manifest["sources"]:
         name, files = item["id"], item["files"]
-        entered, silver = _entered(lake, name, files), rows["silver"][name]
+        entered, silver = _entered(lake, name), rows["silver"][name]
         before, gold_rows = silver + lost["dedup"][name], silver - lost["packing"][name]
         made.append(
             {"id": name, "declared": declared.get(name), "files": files, "in": entered, "silver": silver}
-            | {"size": sum(file["size"] for file in files), "lines": sum(file["lines"] for file in files)}
+            | {"size": sum(file["size"] - file["start"] for file in files), "lines": _lines(files)}
             | {"again": [file for file in files if file["same_as"] is not None]}
             | {"quarantined": aside[name], "gold": gold_rows}
             | {"removed": entered - aside[name] - gold_rows, "dedup": lost["dedup"][name]}
@@ -173,13 +175,19 @@ def _rows_by_source(lake: Lake, folder: str) -> Counter[str]:
     return rows
 
 
-def _entered(lake: Lake, name: str, files: Sequence[Mapping[str, Any]]) -> int:
+def _entered(lake: Lake, name: str) -> int:
     """Records that came in, files delivered again included: as often as they were delivered."""
-    by_file: Counter[str] = Counter()
-    for path, part in lake.parts.items():
-        if path.split("/")[1] == name:
-            by_file[part["facts"]["file"]] += part["ledgers"][0]["in"]["records"]
-    return sum(by_file[file["same_as"] or file["name"]] for file in files)
+    came = lake.manifest["rates"]["sources"][name]
+    return came["records"] + came["forgotten"] + came["again"]
+
+
+def _lines(files: Sequence[Mapping[str, Any]]) -> int:
+    """Lines that were delivered: those of a file that grew count once."""
+    total, before = 0, {}
+    for file in files:
+        total += file["lines"] - (before[file["name"]] if file["start"] else 0)
+        before[file["name"]] = file["lines"]
+    return total
 
 
 def _estimates(lake: Lake, name: str) -> dict[str, int]:

@@ -62,6 +62,8 @@ def _removal(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown_detail(detail: Mapping[str, Any]) -> str:
+    if set(detail) == {"part"}:
+        return f"kept in {detail['part']}"
     if hits := detail.get("hits"):
         return f'{hits[0]["set"]} item {hits[0]["item"]}: "{hits[0]["span"][:EXCERPT]}"'
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in detail.items())

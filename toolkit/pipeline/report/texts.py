@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
+import numpy as np
 
 from toolkit.ingest import payload_of
 from toolkit.pipeline.report.lake import Excerpt, Lake, Place, cut
 from toolkit.records import SchemaError, canonical, compared_text, decode_payload
+from toolkit.storage import open_shard, part_of, read_array, shards
 
 _ID = slice(14, 78)  # a bronze line begins {"record_id":"<64 hex digits>
 
@@ -30,33 +31,35 @@ def add_texts(lake: Lake, rows: Iterable[dict[str, Any]]) -> None:
 
 def texts_of(lake: Lake, places: set[Place]) -> dict[Place, Excerpt]:
     """The compared text of each record that bronze still holds, every shard read at most once."""
-    by_shard: dict[str, dict[bytes, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    by_source: dict[str, dict[bytes, list[Place]]] = defaultdict(lambda: defaultdict(list))
     for place in sorted(places):
-        if (shard := _shard_of(lake, place)) is not None:
-            by_shard[shard][place.id.encode()].append(place)
+        by_source[place.source][place.id.encode()].append(place)
     declared = {source.id: source for source in lake.spec.source}
     found = {}
-    for shard, wanted in by_shard.items():
-        source = declared.get(shard.split("/")[1])
+    for name, wanted in by_source.items():
+        source = declared.get(name)
         regime, mapping = (source.regime, source.map) if source else ("auto", {})
-        for identity, line in _bronze(lake.root / shard, set(wanted)):
-            text = cut(_text_of(line, regime, mapping))
-            found |= dict.fromkeys(wanted[identity], text)
+        missing = set(wanted)
+        for shard in shards(lake.root / "bronze" / name):
+            here = _in_shard(shard, missing)
+            for identity, line in _bronze(shard, here) if here else ():
+                text = cut(_text_of(line, regime, mapping))
+                found |= dict.fromkeys(wanted[identity], text)
+                missing.discard(identity)
     return found
 
 
-def _shard_of(lake: Lake, place: Place) -> str | None:
-    for path, part in lake.parts.items():
-        start, stop, _ = part["facts"]["span"]
-        inside = part["facts"]["file"] == place.path and start <= place.offset < stop
-        if inside and path.split("/")[1] == place.source:
-            return path.removesuffix(".manifest.json") + ".jsonl.zst"
-    return None
+def _in_shard(shard: Path, wanted: set[bytes]) -> set[bytes]:
+    """Which of these ids a shard holds, from the list of ids beside it."""
+    high = read_array(shard.with_name(f"{part_of(shard)}.ids.npy"))[:, 0]
+    names = sorted(wanted)
+    held = np.isin(np.array([int(name[:16], 16) for name in names], np.uint64), high)
+    return {name for name, here in zip(names, held.tolist(), strict=True) if here}
 
 
 def _bronze(path: Path, wanted: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """(id, line) of the wanted records of a shard; stops at the last of them."""
-    with pa.input_stream(str(path), compression="zstd") as stream:
+    with open_shard(path) as stream:
         for line in io.BufferedReader(stream, 1 << 20):
             if line[_ID] in wanted:
                 wanted.discard(line[_ID])

@@ -8,15 +8,18 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
+from toolkit.ingest import FORMATS, parse_contract
+from toolkit.ingest.formats.text import check_rule
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, REGIMES, SOURCE_TYPES
+from toolkit.storage import LEVELS
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -48,6 +51,11 @@ def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
     spec = reader.table(Spec, {"base": base, **data}, "")
     reader.check(spec)
     return spec
+
+
+def check_spec(spec: Spec, name: str = "request") -> None:
+    """Check a spec that was not read from a file; RequestError names the value that is wrong."""
+    _Reader(name, {}).check(spec)
 
 
 class _Reader:
@@ -88,7 +96,8 @@ class _Reader:
     def value(self, hint: Any, value: Any, where: str) -> Any:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if origin is types.UnionType:
-            return self.value(arguments[0], value, where)
+            listed = isinstance(value, list) and len(arguments) > 1 and arguments[1] is not type(None)
+            return self.value(arguments[listed], value, where)
         if hasattr(hint, "__dataclass_fields__"):
             return self.table(hint, value, where)
         if origin is Sequence:
@@ -126,10 +135,20 @@ class _Reader:
         self.unique([item.id for item in spec.decontaminate.set], "decontaminate.set")
         for i, source in enumerate(spec.source):
             self.one_of(source.type, SOURCE_TYPES, f"source[{i}].type")
+            if not source.path:
+                self.fail(f"source[{i}].path", "expected a file, a folder or a glob, or a list of them")
             self.one_of(source.regime, (*REGIMES, "auto"), f"source[{i}].regime")
+            self.one_of(source.format, ("auto", *FORMATS), f"source[{i}].format")
+            self.valid(lambda: check_rule(source.document), f"source[{i}].document")  # noqa: B023
+            self.valid(lambda: parse_contract(source.require), f"source[{i}].require")  # noqa: B023
             if source.pii is not None:
                 self.one_of(source.pii, ("known", "suspected"), f"source[{i}].pii")
+        self.one_of(spec.lake.layer, ("bronze", "gold"), "lake.layer")
         self.date(spec.lake.logical_date)
+        self.one_of(spec.ingest.compression, tuple(LEVELS), "ingest.compression")
+        low, high = LEVELS[spec.ingest.compression]
+        if spec.ingest.compression != "none" and not low <= spec.ingest.level <= high:
+            self.fail("ingest.level", f"expected {low} to {high}, found {spec.ingest.level}")
         for where, low, high in _RANGES:
             table, key = where.split(".")
             found = getattr(getattr(spec, table), key)
@@ -153,6 +172,12 @@ class _Reader:
         if value not in valid:
             near = difflib.get_close_matches(value, valid, 1, 0.0)[0]
             self.fail(where, f"{value!r} is not one of {', '.join(valid)}; the nearest is {near!r}")
+
+    def valid(self, check: Callable[[], object], where: str) -> None:
+        try:
+            check()
+        except RequestError as error:
+            self.fail(where, str(error))
 
     def date(self, value: str | None) -> None:
         if value is None:

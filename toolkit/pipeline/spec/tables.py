@@ -14,10 +14,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LakeTable:
-    """``[lake]``: where the lake is and the date its records carry."""
+    """``[lake]``: where the lake is, the date its records carry, and how far it goes (bronze or gold)."""
 
     path: str = "lake"
     logical_date: str | None = None
+    layer: str = "gold"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Source:
 
     id: str
     type: str
-    path: str
+    path: str | Sequence[str]
     license: str | None = None
     consent: bool | None = None
     regime: str = "auto"
     rank: int = 100
+    format: str = "auto"
+    document: str = "blank-line"
+    declared_id: str | None = None
+    require: Sequence[str] = ()
     map: Mapping[str, Any] = field(default_factory=dict)
     pii: str | None = None
 
@@ -42,6 +47,8 @@ class Ingest:
     shard_bytes: int = 8 << 20
     max_line_bytes: int = 16 << 20
     max_reject_share: float = 1.0
+    compression: str = "zst"
+    level: int = 3
 
 
 @dataclass(frozen=True)

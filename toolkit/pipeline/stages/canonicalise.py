@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,16 +48,25 @@ class _Rows:
 
 
 def canonicalise(
-    lines: Sequence[bytes], regime: str, mapping: Mapping[str, Sequence[str]] | None
+    lines: Sequence[bytes],
+    regime: str,
+    mapping: Mapping[str, Sequence[str]] | None,
+    repeated: Set[tuple[str, int, int]] = frozenset(),
 ) -> Canonicalised:
-    """Project bronze ``lines`` onto ``regime`` (or ``auto``); sizes in the books are payload bytes."""
+    """Project bronze ``lines`` onto ``regime`` (or ``auto``), but for those at the places ``repeated``.
+
+    A place is (path, line, offset). Sizes in the books are bytes of the raw file.
+    """
     rows = _Rows()
     for line in lines:
         head, payload = payload_of(line)
         carried = msgspec.json.decode(head)
+        origin = carried["origin"]
+        if repeated and (origin["path"], origin["line"], origin["offset"]) in repeated:
+            continue
         try:
             value = decode_payload(payload)
-            _accept(rows, carried, canonical(value, regime, mapping), len(payload))
+            _accept(rows, carried, canonical(value, regime, mapping), origin["length"])
         except SchemaError as error:
             _reject(rows, carried, error, payload)
     arrays = [
@@ -98,7 +107,7 @@ def _reject(rows: _Rows, carried: dict[str, Any], error: SchemaError, payload: b
             carried["source_id"], "records", carried["origin"], error.reason, error.detail, payload
         )
     )
-    rows.rejected.setdefault(error.reason, []).append((carried["record_id"], len(payload)))
+    rows.rejected.setdefault(error.reason, []).append((carried["record_id"], carried["origin"]["length"]))
 
 
 def _unzip(items: list[tuple[str, int]]) -> tuple[list[str], list[int]]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from toolkit.errors import RequestError
-from toolkit.ingest import blocks, codec_of
+from toolkit.ingest import Limits, Options, form_of, read_records
 from toolkit.pipeline.plan import Plan
 from toolkit.pipeline.spec.tables import EvalSet, Spec
 
 SCHEMA = pa.schema(
     [("set", pa.string()), ("item", pa.int64()), ("field", pa.string()), ("text", pa.large_string())]
 )
+
+_LIMITS = Limits(8 << 20, 1 << 30)
 
 
 def read_eval_items(spec: Spec, plan: Plan) -> pa.Table:
@@ -35,12 +38,19 @@ def read_eval_items(spec: Spec, plan: Plan) -> pa.Table:
 def _set_rows(item: EvalSet, plan: Plan) -> Iterator[tuple[str, int, str, str]]:
     number = 0
     for name, path, _ in plan.eval_files[item.id]:
-        data = b"".join(blocks(path, codec_of(path)))
-        for line_number, line in enumerate(data.split(b"\n"), start=1):
-            if line.strip():
-                for field, text in _texts(line, item.fields, f"{name}:{line_number}"):
-                    yield item.id, number, field, text
-                number += 1
+        for place, payload in _payloads(name, path):
+            for field, text in _texts(payload, item.fields, place):
+                yield item.id, number, field, text
+            number += 1
+
+
+def _payloads(name: str, path: Path) -> Iterator[tuple[str, bytes]]:
+    """(place, payload) of every item of a file of any format."""
+    for _, frames in read_records(path, form_of(name), _LIMITS, Options(name)):
+        for row, (reason, detail) in frames.faults.items():
+            raise RequestError(f"evaluation set, {name}:{frames.line[row]}: {reason} ({detail}).")
+        for row, line in enumerate(frames.line.tolist()):
+            yield f"{name}:{line}", frames.payload(row)
 
 
 def _texts(line: bytes, fields: Sequence[str], place: str) -> Iterator[tuple[str, str]]:

@@ -1,125 +1,279 @@
-"""Raw bytes to bronze: one part a span, with its quarantine beside it.
+"""Raw bytes to bronze: a part from each of the planned pieces, with its quarantine beside it.
 
-A plain file gives one job a span. A compressed file can only be read from its start, so its
-spans are one job that writes part after part; finished parts are read past, not written again.
+A part of a plain file is a job of its own. A compressed file can only be read from its start,
+so its parts are one job that writes one after another; finished parts are read past, not
+written again. A part whose raw bytes are gone stays as it is.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.ingest import Census, Door, Forgotten, Span, ingest_bytes, read_span, spans_of_stream
+import numpy as np
+
+from toolkit.errors import RequestError
+from toolkit.ingest import (
+    Door,
+    Forgotten,
+    Frames,
+    Options,
+    Part,
+    land,
+    land_rows,
+    parse_contract,
+    read_spans,
+)
+from toolkit.pipeline.deliveries import Delivered, Piece, piece_data
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
-from toolkit.pipeline.spec.tables import Ingest, Spec
+from toolkit.pipeline.repairs import FORMAT, by_path, read_repairs
+from toolkit.pipeline.spec.tables import Ingest, Source, Spec, as_data
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import Ledger, Output, PartManifest, write_atomic, write_jsonl_zst
+from toolkit.pipeline.watermarks import Mark, mark_of
+from toolkit.storage import (
+    LEVELS,
+    Group,
+    Ledger,
+    Output,
+    PartManifest,
+    digest_json,
+    part_of,
+    shard_name,
+    write_array,
+    write_atomic,
+    write_shard,
+)
 
 
 @dataclass(frozen=True)
 class IngestJob:
-    """The spans of one file (or one of them) and the number of the first part they give."""
+    """Parts that follow each other: their numbers, their pieces, and the files of these."""
 
     lake: Path
-    path: Path
-    census: Census
-    spans: tuple[Span, ...]
-    first_part: int
+    numbers: tuple[int, ...]
+    parts: tuple[tuple[Piece, ...], ...]
+    files: Mapping[int, Delivered]
+    paths: Mapping[int, Path]
+    marks: Mapping[int, Mark]
     door: Door
     settings: Ingest
+    document: str
+    require: tuple[str, ...]
+    declared_id: str | None
     forgotten: Forgotten
 
     def done(self) -> list[PartManifest] | None:
         """See Job."""
-        found = [self._fresh(i) for i in range(len(self.spans))]
+        found = [self._fresh(i) or self._kept(i) for i in range(len(self.parts))]
         return None if None in found else found
 
     def run(self) -> list[PartManifest]:
         """See Job."""
-        return [self._fresh(i) or self._write(i, data) for i, data in enumerate(self._data())]
+        data = self._data()
+        return [self._fresh(i) or self._write(i, made) for i, made in enumerate(data)]
 
-    def part(self, number: int) -> str:
-        """The name of the part that span ``number`` of this job gives: ``source/part-00000``."""
-        return f"{self.door.source_id}/part-{self.first_part + number:05d}"
+    def part(self, i: int) -> str:
+        """The name of a part of this job: ``source/part-00000``."""
+        return f"{self.door.source_id}/part-{self.numbers[i]:05d}"
 
-    def _data(self) -> Iterator[bytes]:
-        if self.census.codec is None:
-            return (read_span(self.path, span.start, span.stop) for span in self.spans)
-        return spans_of_stream(self.path, self.census.codec, [span.stop for span in self.spans])
+    def _manifest(self, i: int) -> Path:
+        return self.lake / "bronze" / f"{self.part(i)}.manifest.json"
 
-    def _fresh(self, number: int) -> PartManifest | None:
-        path = self.lake / "bronze" / f"{self.part(number)}.manifest.json"
-        return PartManifest.fresh(self.lake, path, self._key(self.spans[number]))
+    def _fresh(self, i: int) -> PartManifest | None:
+        return PartManifest.fresh(self.lake, self._manifest(i), self._key(i))
 
-    def _key(self, span: Span) -> str:
-        return job_key(
-            "ingest",
-            file=[self.census.name, self.census.sha256],
-            span=[span.start, span.stop, span.line],
-            door=vars(self.door),
-            max_line_bytes=self.settings.max_line_bytes,
+    def _kept(self, i: int) -> PartManifest | None:
+        """The manifest of a finished part whose raw bytes are gone; RequestError if it must be made anew."""
+        gone = [piece for piece in self.parts[i] if piece.file not in self.paths]
+        if not gone:
+            return None
+        found = PartManifest.read(self._manifest(i))
+        whole = found and PartManifest.fresh(self.lake, self._manifest(i), found.key)
+        if whole and whole.facts["terms"] == self._terms():
+            return whole
+        why = "its source's terms in the spec changed" if whole else "it is missing or damaged"
+        raise RequestError(
+            f"{self._manifest(i).parent}: part {self.numbers[i]} must be made anew ({why}), but "
+            f"{self.files[gone[0].file].name} is no longer there as it was delivered. Deliver it again, "
+            "take back the change, or give this spec a lake of its own."
         )
 
-    def _write(self, number: int, data: bytes) -> PartManifest:
-        begin(self.lake / "bronze" / f"{self.part(number)}.manifest.json")
-        span = self.spans[number]
-        part = ingest_bytes(
-            data, span, self.census.name, self.door, self.settings.max_line_bytes, self.forgotten
+    def _terms(self) -> str:
+        """What the part's records carry and were held against, in a hash."""
+        settings = as_data(self.settings)
+        kept = {key: settings[key] for key in ("max_line_bytes", "compression", "level")}
+        return digest_json([vars(self.door), kept, self.document, list(self.require), self.declared_id])
+
+    def _key(self, i: int) -> str:
+        pieces = [
+            [self.files[p.file].name, self.files[p.file].format, piece_data(p) | {"file": 0}]
+            for p in self.parts[i]
+        ]
+        return job_key("ingest", pieces=pieces, terms=self._terms())
+
+    def _data(self) -> Iterator[list[Part]]:
+        """For each part what came of its pieces; finished parts of a compressed file only pass."""
+        first = self.parts[0][0].file
+        if len(self.parts) == 1:
+            yield [self._read(piece, None) for piece in self.parts[0]]
+            return
+        spans = [part[0].span for part in self.parts]
+        file = self.files[first]
+        data = read_spans(self.paths[first], file.codec, spans)
+        for i, (part, raw) in enumerate(zip(self.parts, data, strict=True)):
+            yield [] if self._fresh(i) else [self._read(part[0], raw)]
+
+    def empty_part(self) -> Part:
+        """A part on these terms with nothing in it."""
+        contract = parse_contract(self.require)
+        return Part(self.door, self.settings.max_line_bytes, self.forgotten, contract, self.declared_id)
+
+    def _read(self, piece: Piece, data: bytes | None) -> Part:
+        file, path = self.files[piece.file], self.paths[piece.file]
+        part = self.empty_part()
+        options = Options(file.name, self.document)
+        if file.format == FORMAT:
+            _land_repairs(part, read_repairs(path))
+        elif file.container:
+            part.overhead["container"] = file.container if piece.span.start == 0 else 0
+            land_rows(part, piece.span, path, file.codec, options)
+        else:
+            data = next(read_spans(path, file.codec, [piece.span])) if data is None else data
+            mark = self.marks.get(piece.file)  # taken at the census: equal marks, equal bytes
+            same = (
+                mark is not None and mark_of(path) == mark and len(data) == piece.span.stop - piece.span.start
+            )
+            land(part, piece.span, data, file.format, options, same)
+        return part
+
+    def _write(self, i: int, made: Sequence[Part]) -> PartManifest:
+        begin(self._manifest(i))
+        books = [part.ledger(self._size(piece)) for part, piece in zip(made, self.parts[i], strict=True)]
+        pieces = [piece_data(piece) for piece in self.parts[i]]
+        if len(pieces) > 1:
+            pieces = [data | {"books": book.to_dict()} for data, book in zip(pieces, books, strict=True)]
+        facts = {
+            "terms": self._terms(),
+            "pieces": pieces,
+            "shapes": [row for part in made for row in part.shapes.to_data()],
+            "payload_bytes": sum(part.payload_bytes for part in made),
+        }
+        content = Content(
+            _joined([lines for part in made for lines in part.bronze]),
+            np.concatenate([ids for part in made for ids in (self._no_ids(), *part.ids)]),
+            b"".join(line for part in made for line in part.quarantine),
         )
-        ledger = part.ledger(len(data))
-        facts = {"file": self.census.name, "span": [span.start, span.stop, span.line]}
-        name = self.part(number)
-        return write_bronze(self.lake, name, self._key(span), part.bronze, part.quarantine, ledger, facts)
+        ledger = sum(books, Ledger("ingest", "bytes"))
+        return write_bronze(self.lake, self.part(i), self._key(i), content, ledger, facts, self.settings)
+
+    def _no_ids(self) -> np.ndarray:
+        return np.empty((0, 2 if self.declared_id is None else 4), np.uint64)
+
+    def _size(self, piece: Piece) -> int:
+        file = self.files[piece.file]
+        if file.container:
+            return file.container if piece.span.start == 0 else 0
+        return piece.span.stop - piece.span.start
+
+
+def _land_repairs(part: Part, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Add repaired lines at the places of those that they repair."""
+    for path, every in by_path(entries):
+        group = [entry for entry in every if entry["raw"] is not None]
+        gone = [entry for entry in every if entry["raw"] is None]
+        lost = [entry["forgotten"] for entry in gone], [entry["origin"]["length"] for entry in gone]
+        part.forgotten += Group.of(*lost)
+        data = b"".join(entry["raw"] for entry in group)
+        stop = np.cumsum([len(entry["raw"]) for entry in group], dtype=np.int64)
+        start = stop - np.array([len(entry["raw"]) for entry in group], np.int64)
+        place = [np.array([e["origin"][k] for e in group], np.int64) for k in ("line", "offset", "length")]
+        part.add(Frames(np.frombuffer(data, np.uint8), start, stop, *place), path, multiline=True)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a part's files hold: bronze lines, the leading 128 bits of their ids, quarantine lines."""
+
+    bronze: bytes | memoryview
+    ids: np.ndarray
+    quarantine: bytes
+
+
+def _joined(buffers: Sequence[np.ndarray]) -> bytes | memoryview:
+    return memoryview(buffers[0]) if len(buffers) == 1 else b"".join(map(memoryview, buffers))
+
+
+def ids_array(names: Sequence[str]) -> np.ndarray:
+    """Hex ids as their leading 128 bits, (high, low): uint64 (n, 2)."""
+    pairs = [(int(name[:16], 16), int(name[16:32], 16)) for name in names]
+    return np.array(pairs, np.uint64).reshape(len(names), 2)
 
 
 def write_bronze(
     lake: Path,
     name: str,
     key: str,
-    bronze: bytes | bytearray,
-    quarantine: bytes | bytearray,
+    content: Content,
     ledger: Ledger,
     facts: Mapping[str, Any],
+    settings: Ingest,
 ) -> PartManifest:
-    """Write a part's shard, its quarantine if any, and then its manifest."""
-    shard = lake / "bronze" / f"{name}.jsonl.zst"
+    """Write a part's shard, its ids, its quarantine if any, and then its manifest."""
+    folder, part = (lake / "bronze" / name).parent, part_of(name)
+    shard = folder / shard_name(part, settings.compression)
+    ids = folder / f"{part}.ids.npy"
     aside = lake / "quarantine" / "ingest" / f"{name}.jsonl"
-    write_jsonl_zst(shard, bronze)
-    outputs = [Output.of(lake, shard, ledger.records_out.records)]
-    if quarantine:
-        write_atomic(aside, quarantine)
+    for other in (folder / shard_name(part, compression) for compression in LEVELS):
+        if other != shard:
+            other.unlink(missing_ok=True)
+    write_shard(shard, content.bronze, settings.level)
+    write_array(ids, content.ids)
+    rows = ledger.records_out.records
+    outputs = [Output.of(lake, shard, rows), Output.of(lake, ids, rows)]
+    if content.quarantine:
+        write_atomic(aside, content.quarantine)
         outputs.append(Output.of(lake, aside, sum(g.records for g in ledger.quarantined.values())))
     else:
         aside.unlink(missing_ok=True)
     manifest = PartManifest(f"ingest {name}", key, outputs, [ledger], facts)
-    manifest.write(lake / "bronze" / f"{name}.manifest.json")
+    manifest.write(folder / f"{part}.manifest.json")
     return manifest
 
 
 def ingest_jobs(spec: Spec, plan: Plan, logical_date: str, tombstones: Tombstones) -> list[IngestJob]:
     """The jobs of the whole plan, in the order of the spec; parts are numbered within a source."""
-    lake = spec.lake_path
     jobs: list[IngestJob] = []
     for item in plan.sources:
-        jobs += _source_jobs(lake, item, spec.ingest, item.door(logical_date), tombstones.forgotten())
+        jobs += _source_jobs(spec, item, item.door(logical_date), tombstones.forgotten())
     return jobs
 
 
-def _source_jobs(
-    lake: Path, item: PlannedSource, settings: Ingest, door: Door, forgotten: Forgotten
-) -> Iterator[IngestJob]:
-    number = 0
-    for file in item.files:
-        if file.same_as is not None:
-            continue
-        spans = file.census.spans
-        groups = [spans] if file.census.codec and spans else [(span,) for span in spans]
-        for group in groups:
-            yield IngestJob(lake, file.path, file.census, group, number, door, settings, forgotten)
-            number += len(group)
+def _source_jobs(spec: Spec, item: PlannedSource, door: Door, forgotten: Forgotten) -> Iterator[IngestJob]:
+    numbered = list(enumerate(item.deliveries.parts))
+    for _, group in itertools.groupby(numbered, lambda part: _read_with(item, *part)):
+        numbers, parts = zip(*group, strict=True)
+        used = {piece.file for part in parts for piece in part}
+        files = {k: item.deliveries.files[k] for k in used}
+        paths = {k: item.paths[k] for k in used if k in item.paths}
+        marks = {k: item.marks[files[k].name][0] for k in paths if files[k].name in item.marks}
+        terms = (spec.ingest, *source_terms(item.source), forgotten)
+        yield IngestJob(spec.lake_path, numbers, parts, files, paths, marks, door, *terms)
+
+
+def source_terms(source: Source) -> tuple[str, tuple[str, ...], str | None]:
+    """What of a source decides how its records are read and checked."""
+    return source.document, tuple(source.require), source.declared_id
+
+
+def _read_with(item: PlannedSource, number: int, part: Sequence[Piece]) -> tuple[str, int]:
+    """What parts of one job have in common: the compressed file that they alone are read from."""
+    file = item.deliveries.files[part[0].file]
+    alone = len(part) == 1 and file.codec is not None and not file.container
+    return ("file", part[0].file) if alone and part[0].file in item.paths else ("part", number)
 
 
 def delivered_again(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> Ledger:
@@ -132,8 +286,31 @@ def delivered_again(files: Sequence[Mapping[str, Any]], manifests: Sequence[Part
     books = Ledger("ingest", "bytes")
     for file in files:
         if file["same_as"] is not None:
-            parts = [m.ledgers[0] for m in manifests if m.facts["file"] == file["same_as"]]
-            first = sum(parts, Ledger("ingest", "bytes"))
+            first = sum(_books_of(files, file, manifests), Ledger("ingest", "bytes"))
             removed = {"delivered_again": first.records_in} if first.records_in.records else {}
             books += Ledger("ingest", "bytes", first.records_in, removed=removed, overhead=first.overhead)
     return books
+
+
+def _books_of(
+    files: Sequence[Mapping[str, Any]], again: Mapping[str, Any], manifests: Sequence[PartManifest]
+) -> Iterator[Ledger]:
+    """The books of each piece of the bytes that ``again`` repeats."""
+    places = _chain(files, again)
+    for manifest in manifests:
+        for piece in manifest.facts["pieces"]:
+            if piece["file"] in places:
+                yield Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+
+
+def _chain(files: Sequence[Mapping[str, Any]], again: Mapping[str, Any]) -> set[int]:
+    """Places of the files whose new bytes, together, are those of ``again``: a file and what it grew from."""
+    places, wanted, name = set(), again["size"], None
+    for place, file in reversed(list(enumerate(files))):
+        first = name is None and file["sha256"] == again["sha256"] and file["same_as"] is None
+        if first or (file["name"] == name and file["size"] == wanted and file["same_as"] is None):
+            places.add(place)
+            name, wanted = file["name"], file["start"]
+            if wanted == 0:
+                break
+    return places

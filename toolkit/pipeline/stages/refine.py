@@ -21,14 +21,15 @@ from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
+from toolkit.pipeline.stages.identity import repeated
 from toolkit.quality import gate, measure
 from toolkit.records import REGIMES, evidence
 from toolkit.storage import (
     Ledger,
     Output,
     PartManifest,
-    read_jsonl_zst,
     read_parquet,
+    read_shard,
     write_atomic,
     write_ipc,
     write_parquet,
@@ -53,7 +54,9 @@ class RefineJob:
 
     lake: Path
     part: str
+    shard: str
     bronze_sha256: str
+    repeats_sha256: str
     regime: str
     mapping: Mapping[str, Sequence[str]]
     quality: Quality
@@ -81,7 +84,7 @@ class RefineJob:
         """See job_key."""
         return job_key(
             "refine",
-            part=[self.part, self.bronze_sha256],
+            part=[self.part, self.bronze_sha256, self.repeats_sha256],
             regime=[self.regime, as_data(self.mapping)],
             settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup)],
             eval_items=self.eval_items,
@@ -94,8 +97,10 @@ class RefineJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.refined))
-        lines = read_jsonl_zst(self.lake / "bronze" / f"{self.part}.jsonl.zst")
-        read = canonicalise(lines, self.regime, self.mapping)
+        lines = read_shard(self.lake / self.shard)
+        again = self.lake / "evidence" / "identity" / f"{self.part}.parquet"
+        gone = repeated(again) if self.repeats_sha256 else set()
+        read = canonicalise(lines, self.regime, self.mapping, gone)
         outputs = self._lines("quarantine/records", read.quarantine, read.ledger)
         table, rows, bad, gates = self._gates(read.table, read.compared)
         outputs += self._proof("quality", bad)

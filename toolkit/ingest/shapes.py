@@ -1,0 +1,71 @@
+"""Which keys the records of a file have, and where in the file: what drift is recognised by.
+
+A shape is the top-level keys of a record in their order. A file has few; each is parsed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toolkit.ingest.frames import Frames
+from toolkit.ingest.validate import Judged, value_of
+
+MOST = 64  # shapes kept of a part; a file with more is not one that drifts from one to another
+
+
+@dataclass
+class Shapes:
+    """(file, keys) -> [records, first line, last line] of the records of a part."""
+
+    seen: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
+
+    def add(self, name: str, frames: Frames, judged: Judged, rows: np.ndarray) -> None:
+        """Note the shapes of the good records ``rows`` of a span of the file ``name``."""
+        _, first, inverse, count = np.unique(
+            judged.scan.shape[rows], return_index=True, return_inverse=True, return_counts=True
+        )
+        last = np.zeros(len(first), np.int64)
+        np.maximum.at(last, inverse, frames.line[rows])
+        for k in np.argsort(-count, kind="stable")[:MOST].tolist():
+            keys = tuple(value_of(frames.payload(rows[first[k]])))
+            begin = int(frames.line[rows[first[k]]])
+            held = self.seen.setdefault((name, keys), [0, begin, begin])
+            held[0] += int(count[k])
+            held[1], held[2] = min(held[1], begin), max(held[2], int(last[k]))
+
+    def to_data(self) -> list[dict[str, Any]]:
+        """Plain data for a manifest, in the order of files and lines."""
+        rows = [
+            {"file": name, "keys": list(keys), "records": n, "first": first, "last": last}
+            for (name, keys), (n, first, last) in self.seen.items()
+        ]
+        return sorted(rows, key=lambda row: (row["file"], row["first"], row["keys"]))
+
+
+def suspected_renames(shapes: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Fields that seem to have been renamed within a file: ``file``, ``line``, ``old``, ``new``, ``records``.
+
+    One shape stops where another begins, and they differ in one key only, at the same place.
+    ``shapes`` are those of all parts, as ``to_data`` gives them.
+    """
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for old in shapes:
+        for new in shapes:
+            change = _renamed(old, new)
+            if change is not None and old["file"] == new["file"] and old["last"] < new["first"]:
+                held = found.setdefault((new["file"], *change), {"line": new["first"], "records": 0})
+                held["line"] = min(held["line"], new["first"])
+                held["records"] += new["records"]
+    return [{"file": file, "old": old, "new": new, **rest} for (file, old, new), rest in found.items()]
+
+
+def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(old key, new key) if two shapes differ in the name of one key only."""
+    if len(old["keys"]) != len(new["keys"]):
+        return None
+    changed = [(a, b) for a, b in zip(old["keys"], new["keys"], strict=True) if a != b]
+    return changed[0] if len(changed) == 1 and changed[0][1] not in old["keys"] else None

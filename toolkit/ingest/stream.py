@@ -1,0 +1,133 @@
+"""The bytes of a file as they pass: hashed, counted, and held until a span has taken them."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator
+
+from toolkit.errors import RequestError
+from toolkit.ingest.codecs import Damage
+from toolkit.ingest.formats import FORMATS
+from toolkit.ingest.frames import Options
+from toolkit.ingest.span import Limits, Span, pieces
+from toolkit.ingest.validate import parse
+
+_ENCODINGS = {
+    "UTF-32LE": re.compile(rb"\xff\xfe\0\0|(?:[\t\n\r -\x7f]\0\0\0){2}"),
+    "UTF-32BE": re.compile(rb"\0\0\xfe\xff|(?:\0\0\0[\t\n\r -\x7f]){2}"),
+    "UTF-16LE": re.compile(rb"\xff\xfe|[\t\n\r -\x7f]\0[\t\n\r -\x7f]\0"),
+    "UTF-16BE": re.compile(rb"\xfe\xff|\0[\t\n\r -\x7f]\0[\t\n\r -\x7f]"),
+}
+
+
+class Stream:
+    """Blocks of bytes on their way to a cutter; damage ends them without an exception."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.damage: Damage | None = None
+        self.size = 0
+        self._blocks = self._safe(blocks)
+        self._held = bytearray()
+        self._digest = hashlib.sha256()
+        self._line_ends = 0
+        self._last = b"\n"
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self.add(block)
+            self._held += block
+            yield block
+
+    def head(self) -> bytes:
+        """The first block, which still passes afterwards."""
+        first = next(self._blocks, b"")
+        self._blocks = _chain(first, self._blocks)
+        return first
+
+    def passes(self, size: int, sha256: str) -> bool:
+        """Let ``size`` bytes pass; whether they have this sha256 and end with a line end."""
+        for block in self._blocks:
+            old = block[: size - self.size]
+            self.add(old)
+            if self.size == size:
+                self._blocks = _chain(block[len(old) :], self._blocks)
+                break
+        return self.size == size and self._last == b"\n" and self.sha256() == sha256
+
+    def add(self, data: bytes) -> None:
+        """Hash and count bytes that pass."""
+        self._digest.update(data)
+        self._line_ends += data.count(b"\n")
+        self._last = data[-1:] or self._last
+        self.size += len(data)
+
+    def take(self, stop: int) -> bytes:
+        """The bytes from the last ones taken up to ``stop``, an offset in the file."""
+        count = len(self._held) - (self.size - stop)
+        taken = bytes(memoryview(self._held)[:count])
+        del self._held[:count]
+        return taken
+
+    def lines(self) -> int:
+        """Lines so far, the last one with or without its end."""
+        return self._line_ends + (self._last != b"\n")
+
+    def sha256(self) -> str:
+        """Hex sha256 of all that has passed."""
+        return self._digest.hexdigest()
+
+    def _safe(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from filter(None, blocks)
+        except Damage as damage:
+            self.damage = damage
+
+
+def cut(stream: Stream, form: str, limits: Limits, options: Options) -> Iterator[Span]:
+    """The spans of a file of format ``form`` as its bytes pass; unreadable text is cut up to be set aside."""
+    encoding = encoding_of(stream.head()) if FORMATS[form].text else None
+    if encoding is None:
+        return FORMATS[form].cut(stream, limits, options)
+    return aside(stream, limits, "encoding.unsupported", f"{encoding}; expected UTF-8: iconv -f {encoding}")
+
+
+def stream_form(stream: Stream, form: str) -> str:
+    """How a stream without a name is read: as declared, else as JSON lines, or what JSON it really is.
+
+    Raises RequestError for Parquet, whose index is at its end: it has to be a file.
+    """
+    if form == "parquet":
+        raise RequestError("Parquet has to be a file: it cannot be read through a pipe.")
+    return resolve(stream, "jsonl" if form == "auto" else form)
+
+
+def resolve(stream: Stream, form: str) -> str:
+    """What a ``.json`` file really is: ``json_array``, ``jsonl``, or ``json`` values one after another."""
+    if form != "json":
+        return form
+    head = stream.head().removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
+    first, end, _ = head.partition(b"\n")
+    lines = bool(end) and isinstance(parse(first), dict)
+    return "json_array" if head.startswith(b"[") else "jsonl" if lines else "json"
+
+
+def encoding_of(head: bytes) -> str | None:
+    """The encoding of a text whose first bytes show that it is not UTF-8, else None."""
+    return next((name for name, pattern in _ENCODINGS.items() if pattern.match(head)), None)
+
+
+def aside(stream: Stream, limits: Limits, reason: str, detail: str, done: int = 0) -> Iterator[Span]:
+    """Spans that set aside all that passes, from the offset ``done`` on."""
+    for _ in stream:
+        whole = (stream.size - done) // limits.shard_bytes * limits.shard_bytes
+        yield from pieces(done, done + whole, 1, reason, detail, limits.shard_bytes)
+        done += whole
+    yield from pieces(done, stream.size, 1, reason, detail, limits.shard_bytes)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest

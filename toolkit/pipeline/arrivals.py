@@ -1,0 +1,171 @@
+"""What is new in a source's files, and the parts it will land in.
+
+    the file's marks are those it had       nothing is read
+    its bytes are known                     nothing lands; under another name, that is noted
+    JSON lines that only grew               what was added lands
+    anything else                           the file lands, beside what it held before
+
+Small files share a part: those that follow each other and fit one shard together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import RequestError
+from toolkit.ingest import Limits, Options, form_of
+from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece
+from toolkit.pipeline.spec.tables import Ingest, Source
+from toolkit.pipeline.watermarks import mark_of
+from toolkit.storage import digest_json
+
+if TYPE_CHECKING:
+    from toolkit.ingest import Census
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """A source's deliveries, where the bytes of each file still lie, and the marks to remember."""
+
+    deliveries: Deliveries
+    paths: Mapping[int, Path]
+    marks: Mapping[str, Any]
+
+
+def arrivals(
+    settings: Ingest,
+    source: Source,
+    named: Sequence[tuple[str, Path]],
+    known: Deliveries | None,
+    marks: Mapping[str, Any],
+    every: Callable[..., Iterator[Any]] = map,
+) -> Arrivals:
+    """Read the files of ``named`` that are not known by their ``marks``, and add what is new to ``known``.
+
+    ``every`` is a ``map`` that may work in threads. Raises RequestError when the settings that
+    decide where files are cut have changed and some of the bytes are gone.
+    """
+    cut = cut_settings(settings, source)
+    before = known if known is not None and known.cut == cut else Deliveries(cut)
+    found = list(every(lambda item: _look(settings, source, before, marks, *item), named))
+    deliveries = _with_new(before, named, found, settings.shard_bytes)
+    if known is not None and known.cut != cut:
+        _check_nothing_lost(source, known, deliveries)
+    shas = {name: look.sha256 for (name, _), look in zip(named, found, strict=True)}
+    paths = dict(_paths(deliveries, dict(named), shas))
+    remembered = {
+        name: [look.mark, look.sha256]
+        for (name, _), look in zip(named, found, strict=True)
+        if look.mark is not None
+    }
+    return Arrivals(deliveries, paths, remembered)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is known of a file now: its census is None when its marks are those it had."""
+
+    sha256: str
+    mark: list[int] | None
+    census: Census | None
+
+
+def _look(
+    settings: Ingest, source: Source, known: Deliveries, marks: Mapping[str, Any], name: str, path: Path
+) -> _Look:
+    mark, last = mark_of(path), known.last(name)
+    old_mark, old_sha = marks.get(name, (None, None))
+    if mark is not None and mark == old_mark and known.known_as(old_sha) is not None:
+        return _Look(old_sha, mark, None)
+    from toolkit.ingest import Before, take_census  # the kernels load only when something is to be read
+
+    form = form_of(name, source.format)
+    grown = Before(last.size, last.lines, last.sha256) if last and last.format == "jsonl" else None
+    options = Options(name, source.document)
+    limits = Limits(settings.shard_bytes, settings.max_line_bytes)
+    census = take_census(path, form, limits, options, grown)
+    return _Look(census.sha256, mark if mark == mark_of(path) else None, census)
+
+
+def _with_new(
+    known: Deliveries, named: Sequence[tuple[str, Path]], found: Sequence[_Look], shard_bytes: int
+) -> Deliveries:
+    files, pieces = list(known.files), []
+    first, shas = known.next_delivery, {}
+    for file in known.files:
+        shas.setdefault(file.sha256, file.name)
+    held = {(file.name, file.sha256) for file in known.files}
+    for (name, _), look in zip(named, found, strict=True):
+        if look.census is None or (name, look.sha256) in held:
+            continue
+        file = _delivered(name, look.census, first)
+        if look.sha256 in shas:
+            file = replace(file, same_as=shas[look.sha256], start=0)
+        else:
+            pieces.append((file.size, [Piece(len(files), span) for span in look.census.spans]))
+        shas.setdefault(look.sha256, name)
+        files.append(file)
+    return replace(known, files=tuple(files), parts=known.parts + tuple(_parts(pieces, shard_bytes)))
+
+
+def _delivered(name: str, census: Census, delivery: int) -> Delivered:
+    return Delivered(
+        name,
+        census.sha256,
+        census.size,
+        census.lines,
+        census.codec,
+        census.format,
+        delivery,
+        census.start,
+        census.container,
+    )
+
+
+def _parts(files: Sequence[tuple[int, Sequence[Piece]]], shard_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    """A part a span; files of one span each share a part while they fit a shard together."""
+    shared: list[Piece] = []
+    room = shard_bytes
+    for size, pieces in files:
+        if shared and (len(pieces) > 1 or size > room):
+            yield tuple(shared)
+            shared, room = [], shard_bytes
+        if len(pieces) == 1:
+            shared += pieces
+            room -= size
+        else:
+            yield from ((piece,) for piece in pieces)
+    if shared:
+        yield tuple(shared)
+
+
+def _paths(deliveries: Deliveries, named: Mapping[str, Path], shas: Mapping[str, str]) -> Iterator[Any]:
+    """(place in the list, path) of the files whose bytes are still where they were, or begin that file."""
+    lies: dict[str, bool] = {}
+    for place, file in reversed(list(enumerate(deliveries.files))):
+        here = shas.get(file.name) == file.sha256 or lies.get(file.name, False)
+        if here and file.same_as is None:
+            yield place, named[file.name]
+        lies[file.name] = here and file.start > 0
+
+
+def _check_nothing_lost(source: Source, known: Deliveries, now: Deliveries) -> None:
+    """RequestError unless all bytes that the lake was given are there to be cut anew."""
+    there = {file.sha256 for file in now.files}
+    grew = {(file.name, file.start) for file in known.files if file.start}
+    for file in known.files:
+        repaired = file.format == "repairs"  # these lie in the lake, and land again with it
+        if file.sha256 not in there and (file.name, file.size) not in grew and not repaired:
+            raise RequestError(
+                f"source {source.id!r}: its format, document, shard_bytes or max_line_bytes changed, and "
+                f"{file.name} is no longer there as it was delivered, so it cannot be read again. Deliver it "
+                "again, take back the change, or give this spec a lake of its own."
+            )
+
+
+def cut_settings(settings: Ingest, source: Source) -> str:
+    """The hash of what decides where a source's files are cut."""
+    return digest_json([source.format, source.document, settings.shard_bytes, settings.max_line_bytes])

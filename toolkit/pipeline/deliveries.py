@@ -1,0 +1,119 @@
+"""What a lake has been given: every file as it was delivered, and the parts its bytes went to.
+
+Bronze only grows. A file whose bytes are known lands nothing, under whatever name; JSON lines
+that grew land what was added; any other change of a file lands beside what it held before. So
+the lake is what its deliveries made it, in their order, and this file, written when a run is
+published, is all that the next run needs to know of the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.ingest import Span
+from toolkit.storage import read_json, write_json
+
+NAME = "deliveries.json"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A file as it was delivered: the bytes from ``start`` to ``size`` were new.
+
+    ``delivery`` numbers the source's deliveries from 0; ``same_as`` is the name under which the
+    same bytes had been delivered before, and then nothing of it was new.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    lines: int
+    codec: str | None
+    format: str
+    delivery: int
+    start: int = 0
+    container: int = 0
+    same_as: str | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A span of a delivered file; ``file`` is its place in the source's list."""
+
+    file: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """A source's files, in the order in which they came, and the pieces of each of its parts.
+
+    ``cut`` is the hash of the settings that the pieces follow from.
+    """
+
+    cut: str
+    files: tuple[Delivered, ...] = ()
+    parts: tuple[tuple[Piece, ...], ...] = ()
+
+    @property
+    def next_delivery(self) -> int:
+        """The number of the next delivery."""
+        return self.files[-1].delivery + 1 if self.files else 0
+
+    def part_names(self, source: str) -> list[str]:
+        """The names of its parts: ``source/part-00000``."""
+        return [f"{source}/part-{number:05d}" for number in range(len(self.parts))]
+
+    def last(self, name: str) -> Delivered | None:
+        """The file last delivered under this name."""
+        return next((file for file in reversed(self.files) if file.name == name), None)
+
+    def known_as(self, sha256: str) -> str | None:
+        """The name under which these bytes were first delivered."""
+        return next((file.name for file in self.files if file.sha256 == sha256), None)
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The files as the root manifest lists them."""
+        return [asdict(file) for file in self.files]
+
+
+def read_deliveries(lake: Path) -> dict[str, Deliveries]:
+    """The deliveries of every source of a lake; none before it is first published."""
+    path = lake / NAME
+    return {name: _from_data(data) for name, data in read_json(path).items()} if path.exists() else {}
+
+
+def write_deliveries(lake: Path, sources: Mapping[str, Deliveries]) -> None:
+    """Write them into the lake."""
+    write_json(lake / NAME, {name: _to_data(found) for name, found in sources.items()})
+
+
+def _to_data(found: Deliveries) -> dict[str, Any]:
+    return {
+        "cut": found.cut,
+        "files": found.listing(),
+        "parts": [[piece_data(piece) for piece in part] for part in found.parts],
+    }
+
+
+def piece_data(piece: Piece) -> dict[str, Any]:
+    """A piece as JSON data; what is usual is left out."""
+    span = asdict(piece.span) | {"head": piece.span.head.decode("latin-1")}
+    usual = asdict(Span(0, 0, 0)) | {"head": ""}
+    kept = {key: value for key, value in span.items() if value != usual[key] or key in ("start", "line")}
+    return {"file": piece.file, **kept}
+
+
+def _from_data(data: Mapping[str, Any]) -> Deliveries:
+    files = tuple(Delivered(**file) for file in data["files"])
+    return Deliveries(data["cut"], files, tuple(tuple(map(_piece, part)) for part in data["parts"]))
+
+
+def _piece(data: Mapping[str, Any]) -> Piece:
+    span = {key: value for key, value in data.items() if key != "file"}
+    if "head" in span:
+        span["head"] = span["head"].encode("latin-1")
+    return Piece(data["file"], Span(**span))
