@@ -1,6 +1,8 @@
 """Repaired lines go through the same stages, keep their origin, and count as recovered."""
 
+import base64
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 from lakes import small_world, tree
 
 import toolkit
-from toolkit.errors import GateError, RequestError
+from toolkit.errors import GateError, RequestError, ToolkitError
 from toolkit.ingest import payload_of
 from toolkit.pipeline.quarantine import export, replay
+from toolkit.pipeline.repairs import export_line, read_repairs
 from toolkit.pipeline.spec.tables import Ingest
 from toolkit.storage import read_json, read_shard, shards
 
@@ -143,6 +146,164 @@ def test_a_forgotten_repair_leaves_nothing_but_its_hash(lake):
         path.read_text("utf-8", "replace") for path in (lake / "repairs").rglob("*.jsonl")
     )
     assert b'{"n":4,' not in b"".join(payload for _, payload in bronze(lake))
+
+
+def stopped(lake, fixed, monkeypatch, error=KeyboardInterrupt):
+    """A replay that ends with an error before its run has begun; the repair files it leaves."""
+
+    def stop(*_):
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(error):
+        patch.setattr("toolkit.pipeline.ingest.ingest_spec", stop)
+        replay(lake, fixed)
+    return sorted((lake / "repairs").rglob("*.jsonl"))
+
+
+def kept_raw(lake):
+    return [entry["raw"] for path in (lake / "repairs").rglob("*.jsonl") for entry in read_repairs(path)]
+
+
+def id_of(lake, n):
+    lines = (line for path in shards(lake / "bronze") for line in read_shard(path))
+    heads = [(json.loads(head), payload) for head, payload in map(payload_of, lines)]
+    return next(head["record_id"] for head, payload in heads if json.loads(payload)["n"] == n)
+
+
+def test_a_replay_that_was_stopped_is_landed_by_whatever_runs_next(lake, monkeypatch):
+    assert len(stopped(lake, fix(lake, TRUNCATED), monkeypatch)) == 1
+    toolkit.ingest("a.jsonl", "lake", workers=1)
+    assert b'{"n":4}' in [payload for _, payload in bronze(lake)]
+    assert toolkit.audit(lake).ok
+
+
+def test_forgetting_something_else_keeps_a_repair_that_has_not_landed(lake, monkeypatch):
+    stopped(lake, fix(lake, TRUNCATED), monkeypatch)
+    toolkit.forget(lake, ids=[id_of(lake, 1)], workers=1)
+    assert kept_raw(lake) == [b'{"n":4}']
+    toolkit.ingest("a.jsonl", "lake", workers=1)
+    assert b'{"n":4}' in [payload for _, payload in bronze(lake)]
+    assert toolkit.audit(lake).ok
+
+
+def test_forgetting_something_else_keeps_a_repair_that_has_landed(lake):
+    replay(lake, fix(lake, TRUNCATED), workers=1)
+    toolkit.forget(lake, ids=[id_of(lake, 1)], workers=1)
+    assert kept_raw(lake) == [b'{"n":4}']
+
+
+def test_a_repair_that_has_not_landed_is_forgotten_by_the_hash_of_its_bytes(lake, monkeypatch):
+    stopped(lake, fix(lake, ("json.truncated", {"text": '{"n":1}'})), monkeypatch)
+    toolkit.forget(lake, ids=[id_of(lake, 1)], workers=1)
+    assert kept_raw(lake) == [None]
+
+
+def test_a_repair_that_has_not_landed_is_forgotten_by_its_licence(lake, monkeypatch):
+    secret, more = ({"text": f'{{"n":{n},"license":"secret"}}'} for n in (4, 5))
+    replay(lake, fix(lake, ("json.truncated", secret)), workers=1)
+    stopped(lake, fix(lake, ("utf8.invalid", more)), monkeypatch)
+    toolkit.forget(lake, license="secret", workers=1)
+    assert kept_raw(lake) == [None, None]
+    toolkit.ingest("a.jsonl", "lake", workers=1)
+    assert toolkit.audit(lake).ok
+
+
+def test_the_same_broken_line_at_two_places_is_recovered_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_bytes(b'{"n":4\n{"n":1}\n{"n":4\n')
+    lake = toolkit.ingest("a.jsonl", "lake", workers=1).lake
+    replay(lake, fix(lake, TRUNCATED), workers=1)
+    assert ingest_books(lake)["recovered"]["json.truncated"]["records"] == 2
+    assert toolkit.audit(lake).ok
+
+
+def test_bytes_that_are_no_text_repair_nothing_when_they_are_not_edited(lake):
+    Path("fixed.jsonl").write_text("".join(line + "\n" for line in export(lake)))
+    with pytest.raises(RequestError, match="changes no line"):
+        replay(lake, "fixed.jsonl")
+    assert not (lake / "repairs").exists()
+
+
+def refused(tmp_path, monkeypatch):
+    """A lake whose limit refuses repairs that are none, and these."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_bytes(b"\n".join(LINES) + b"\n")
+    lake = toolkit.ingest("a.jsonl", "lake", settings=Ingest(max_reject_share=0.3), workers=1).lake
+    return lake, fix(lake, *((reason, {"text": f"[{reason!r}]"}) for reason, _ in (TRUNCATED, BAD_BYTE)))
+
+
+def test_repairs_that_the_gate_refuses_stand_in_no_later_runs_way(tmp_path, monkeypatch):
+    lake, bad = refused(tmp_path, monkeypatch)
+    before, lines = tree(lake), list(export(lake))
+    with pytest.raises(GateError):
+        replay(lake, bad, workers=1)
+    assert list(export(lake)) == lines
+    toolkit.ingest("a.jsonl", "lake", settings=Ingest(max_reject_share=0.3), workers=1)
+    assert tree(lake) == before
+    assert toolkit.audit(lake).ok
+
+
+def test_repairs_that_were_stopped_and_then_refused_are_taken_back(tmp_path, monkeypatch):
+    lake, bad = refused(tmp_path, monkeypatch)
+    stopped(lake, bad, monkeypatch)
+    with pytest.raises(GateError):
+        replay(lake, bad, workers=1)
+    assert kept_raw(lake) == []
+
+
+def test_repairs_that_landed_stay_when_others_are_refused(tmp_path, monkeypatch):
+    lake, bad = refused(tmp_path, monkeypatch)
+    good = shutil.copy(bad, "good.jsonl")
+    first = json.loads(Path(good).read_text().splitlines()[0])
+    Path(good).write_text(json.dumps({**first, "text": '{"n":99}'}) + "\n")
+    replay(lake, good, workers=1)
+    Path(bad).write_text("".join(json.dumps({**first, "text": f"[{n}]"}) + "\n" for n in range(5)))
+    with pytest.raises(GateError):
+        replay(lake, bad, workers=1)
+    assert kept_raw(lake) == [b'{"n":99}']
+
+
+@pytest.mark.parametrize("source", ["../../outside", "other", "/tmp/outside"])
+def test_a_repair_goes_to_no_source_but_the_lakes_own(lake, source):
+    (path,) = (lake / "quarantine").rglob("*.jsonl")
+    fixed = fix(lake, TRUNCATED)
+    path.write_bytes(path.read_bytes().replace(b'"source_id":"files"', f'"source_id":"{source}"'.encode()))
+    before = tree(lake)
+    with pytest.raises(RequestError, match="no source of its spec"):
+        replay(lake, fixed)
+    assert tree(lake) == before
+
+
+def test_repairs_are_read_from_no_other_folder(lake):
+    replay(lake, fix(lake, TRUNCATED), workers=1)
+    path = lake / "deliveries.json"
+    path.write_text(path.read_text().replace("repairs/files/", "repairs/../../"))
+    with pytest.raises(ToolkitError, match="which are not in"):
+        toolkit.quarantine(lake)
+
+
+def test_what_a_killed_writer_left_in_quarantine_is_not_read(lake):
+    (path,) = (lake / "quarantine").rglob("*.jsonl")
+    path.with_name(f".tmp-1-{path.name}").write_bytes(path.read_bytes()[:50])
+    assert len(list(export(lake))) == 2
+
+
+def test_an_exported_line_shows_people_their_text_and_a_terminal_nothing_to_obey():
+    text = "日本語 é\u3000🙂\x1b[2J\x7f\x9b\u202e\u2066\u200f\u2028\ud83d\U000e0001\\"
+    raw = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+    entry = dict.fromkeys(("sha256", "source_id", "stage", "reason"), "x")
+    line = export_line({**entry, "detail": "\udcff\x85", "origin": {"path": "\x1b"}, "raw": raw})
+    assert all(c.isprintable() or c == "\u3000" for c in line)
+    assert "日本語 é\u3000🙂" in line
+    expected = text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+    assert json.loads(line) == {**entry, "detail": "\udcff\x85", "origin": {"path": "\x1b"}, "text": expected}
+
+
+@pytest.mark.parametrize("line", [b'{"sha256":[],"text":"{}"}', b'{"sha256":"0","record":' + b"[" * 100_000])
+def test_a_repair_that_cannot_be_read_is_refused_by_its_line(lake, line):
+    Path("fixed.jsonl").write_bytes(b"\n" + line + b"\n")
+    with pytest.raises(RequestError, match=r"fixed.jsonl:2: expected an object"):
+        replay(lake, "fixed.jsonl")
 
 
 def test_a_line_that_no_schema_knew_is_repaired_through_the_whole_run(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from lakes import small_world, tree, write_lines
 
 import toolkit
-from toolkit.errors import RequestError
+from toolkit.errors import GateError, RequestError, ToolkitError
 from toolkit.ingest import payload_of
 from toolkit.pipeline import arrivals
 from toolkit.pipeline.spec.tables import Ingest
@@ -314,3 +314,153 @@ def test_the_spec_of_a_lake_of_shards_lands_what_is_new():
     write_lines(Path("a.jsonl"), lines(0, 40))
     toolkit.run("lake/spec.toml", workers=1)
     assert len(payloads()) == 40
+
+
+def test_a_plan_made_before_another_delivery_is_refused_and_loses_nothing(monkeypatch):
+    write_lines(Path("a.jsonl"), lines(0, 30))
+    write_lines(Path("b.jsonl"), lines(30, 60))
+    land("a.jsonl")
+    real = arrivals._look
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(arrivals, "_look", real)
+        land("b.jsonl")
+        return real(*arguments)
+
+    write_lines(Path("a.jsonl"), lines(0, 40))
+    monkeypatch.setattr(arrivals, "_look", meanwhile)
+    with pytest.raises(ToolkitError, match="changed while its sources were read"):
+        land("a.jsonl")
+    assert sorted(row["n"] for row in payloads()) == list(range(60))
+
+
+def test_a_file_that_changed_while_it_was_read_lands_when_it_comes_again(monkeypatch):
+    write_lines(Path("a.jsonl"), lines(0, 30))
+    whole = Path("a.jsonl").read_bytes()
+    real = arrivals.arrivals
+
+    def changing(*arguments):
+        found = real(*arguments)
+        Path("a.jsonl").write_bytes(whole[:100])
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr("toolkit.pipeline.plan.arrivals", changing)
+        land("a.jsonl")
+    assert {row[2] for row in toolkit.quarantine("lake").rows()} == {"file.changed"}
+    assert toolkit.audit("lake").ok
+    Path("a.jsonl").write_bytes(whole)
+    land("a.jsonl")
+    assert [row["n"] for row in payloads()] == list(range(30))
+    assert toolkit.audit("lake").ok
+
+
+def test_a_file_deleted_between_plan_and_landing_is_said_to_have_changed(monkeypatch):
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    write_lines(Path("b.jsonl"), lines(3, 5))
+    real = arrivals.arrivals
+    gone = lambda *arguments: (real(*arguments), Path("a.jsonl").unlink())[0]  # noqa: E731
+    monkeypatch.setattr("toolkit.pipeline.plan.arrivals", gone)
+    land("a.jsonl", "b.jsonl")
+    assert [row["n"] for row in payloads()] == [3, 4]
+    assert toolkit.audit("lake").ok
+
+
+def test_a_forgotten_source_does_not_come_back_through_a_pipe():
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    land("a.jsonl", source="x")
+    land("a.jsonl", source="y")
+    toolkit.forget("lake", source="x", workers=1)
+    with pytest.raises(RequestError, match="was forgotten"):
+        toolkit.ingest("-", "lake", source="x", stdin=io.BytesIO(b'{"n":1}\n'), workers=1)
+
+
+def test_a_stream_on_other_terms_is_refused_before_the_lake_is_touched():
+    one = io.BytesIO(b'{"uuid":"a"}\n')
+    toolkit.ingest("-", "lake", stdin=one, workers=1)
+    before = tree(Path("lake"))
+    for change in ({"license": "X"}, {"declared_id": "uuid"}, {"settings": SMALL}, {"format": "csv"}):
+        with pytest.raises(RequestError, match=r"made anew|cut with another"):
+            toolkit.ingest("-", "lake", stdin=io.BytesIO(b'{"uuid":"b"}\n'), workers=1, **change)
+    assert tree(Path("lake")) == before
+
+
+def test_a_lost_licence_flag_leaves_a_published_lake_as_it_is():
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    land("a.jsonl", license="MIT")
+    before = tree(Path("lake"))
+    Path("a.jsonl").unlink()
+    write_lines(Path("b.jsonl"), lines(3, 5))
+    with pytest.raises(RequestError, match="must be made anew"):
+        land("b.jsonl")
+    assert tree(Path("lake")) == before
+
+
+def test_settings_that_are_not_given_are_those_of_the_lake():
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    write_lines(Path("b.jsonl"), lines(3, 5))
+    land("a.jsonl", source="x", settings=Ingest(compression="gz"))
+    land("b.jsonl", source="y", settings=None)
+    assert {path.suffix for path in shards(Path("lake/bronze"))} == {".gz"}
+
+
+def test_cut_anew_the_record_delivered_last_still_stands():
+    write_lines(Path("z.jsonl"), [{"uuid": "a", "n": 1}])
+    land("z.jsonl", declared_id="uuid")
+    write_lines(Path("b.jsonl"), [{"uuid": "a", "n": 2}])
+    land("b.jsonl", declared_id="uuid")
+    land("b.jsonl", "z.jsonl", declared_id="uuid", settings=Ingest(shard_bytes=4096))
+    assert [row["payload"]["n"] for row in toolkit.ingest.records("lake")] == [2]
+
+
+def test_json_lines_under_a_json_name_grow_too():
+    write_lines(Path("a.json"), lines(0, 3))
+    land("a.json")
+    write_lines(Path("a.json"), lines(0, 5))
+    land("a.json")
+    assert [row["n"] for row in payloads()] == list(range(5))
+
+
+def test_a_copy_of_a_copy_that_grew_is_counted_whole():
+    write_lines(Path("b.jsonl"), lines(0, 5))
+    land("b.jsonl")
+    write_lines(Path("a.jsonl"), lines(0, 5))
+    land("a.jsonl", "b.jsonl")
+    write_lines(Path("a.jsonl"), lines(0, 8))
+    land("a.jsonl", "b.jsonl")
+    write_lines(Path("c.jsonl"), lines(0, 8))
+    land("a.jsonl", "b.jsonl", "c.jsonl")
+    assert books("ingest")["removed"]["delivered_again"]["records"] == 5 + 8
+    assert toolkit.audit("lake").ok
+
+
+def test_an_empty_table_is_accounted_for():
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": pa.array([], pa.int64())}), "a.parquet")
+    write_lines(Path("b.jsonl"), lines(0, 2))
+    land("a.parquet", "b.jsonl")
+    assert toolkit.audit("lake").ok
+
+
+def test_a_grown_file_that_was_altered_lands_no_altered_record():
+    import gzip
+
+    first, second = (b"".join(b'{"n":%d}\n' % n for n in range(*r)) for r in ((0, 5), (5, 9)))
+    Path("a.jsonl.gz").write_bytes(gzip.compress(first))
+    land("a.jsonl.gz")
+    bad = bytearray(gzip.compress(second))
+    bad[-6] ^= 1
+    Path("a.jsonl.gz").write_bytes(gzip.compress(first) + bytes(bad))
+    land("a.jsonl.gz")
+    assert {row["n"] for row in payloads()} == set(range(5))
+    assert toolkit.audit("lake").ok
+    with pytest.raises(GateError, match="not those that were packed"):
+        toolkit.ingest("-", "other", stdin=io.BytesIO(bytes(bad)), workers=1)
+
+
+def test_a_record_of_a_lake_of_shards_is_traced_to_where_the_lake_ends():
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    land("a.jsonl")
+    assert toolkit.trace("lake", "a.jsonl:2").journeys[0].end.startswith("bronze")

@@ -92,13 +92,15 @@ def ingest(
         list[str] | None, typer.Option(help="A field every record must have: FIELD or FIELD:TYPE.")
     ] = None,
     declared_id: Annotated[str | None, typer.Option(help="The field that holds a record's own id.")] = None,
-    compression: Annotated[str, typer.Option(help="zst, gz or none.")] = "zst",
+    compression: Annotated[str | None, typer.Option(help="zst (default), gz or none.")] = None,
     level: Annotated[int | None, typer.Option(help="Of the compression.", show_default=False)] = None,
-    shard_mb: Annotated[float, typer.Option(help="Input of a shard, in MiB.")] = 8,
-    max_record_mb: Annotated[float, typer.Option(help="A longer record is set aside, in MiB.")] = 16,
+    shard_mb: Annotated[float | None, typer.Option(help="Input of a shard, in MiB; default: 8.")] = None,
+    max_record_mb: Annotated[
+        float | None, typer.Option(help="A longer record is set aside, in MiB; default: 16.")
+    ] = None,
     max_reject_share: Annotated[
-        float, typer.Option(help="More rejects than this stop the run, exit 1.")
-    ] = 1.0,
+        float | None, typer.Option(help="More rejects than this stop the run, exit 1; default: 1.")
+    ] = None,
     date: Annotated[str | None, typer.Option(help="The records' logical date.", show_default=False)] = None,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -108,9 +110,18 @@ def ingest(
     """Land raw files as traced, validated, compressed JSON lines, and nothing more."""
     from toolkit.pipeline.spec.tables import Ingest
 
-    level = {"zst": 3, "gz": 6}.get(compression, 0) if level is None else level
-    sizes = (int(shard_mb * 2**20), int(max_record_mb * 2**20))
-    settings = Ingest(*sizes, max_reject_share, compression, level)
+    sizes = [size for size in (shard_mb, max_record_mb) if size is not None]
+    if not all(0 < size < 1024 for size in sizes):
+        raise RequestError(f"--shard-mb and --max-record-mb must lie between 0 and 1024, found {sizes}.")
+    given = {
+        "shard_bytes": None if shard_mb is None else int(shard_mb * 2**20),
+        "max_line_bytes": None if max_record_mb is None else int(max_record_mb * 2**20),
+        "max_reject_share": max_reject_share,
+        "compression": compression,
+        "level": level,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = Ingest(**given) if given else None  # else those of the lake, or the defaults
     options = (source, type, license, format, document, require or (), declared_id, settings, date)
     show(toolkit.ingest(paths, out, *options, workers, cluster, None, _progress(quiet or json)), json)
 
@@ -194,7 +205,10 @@ def report(lake: Lake) -> None:
 def main() -> None:
     """Run the command line; errors a user can cause become one message and an exit code."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == 130:  # the command-line library has caught the interrupt itself
+            raise KeyboardInterrupt
+        sys.exit(code)
     except ToolkitError as error:
         _stop(f"error: {error}", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

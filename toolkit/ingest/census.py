@@ -52,17 +52,20 @@ def take_census(
 ) -> Census:
     """Hash ``path`` and cut it into spans of about ``limits.shard_bytes``; memory is that of one span.
 
-    With ``before``, JSON lines that only grew since then are cut from where they ended. Raises
+    With ``before``, JSON lines that only grew since then are cut from where they ended, unless a
+    checksum shows that they were altered. Raises
     RequestError when the file may not be read.
     """
     codec = codec_of(path)
     if form == "parquet":
         return _of_parquet(path, codec, limits, options)
-    if before is not None and form == "jsonl":
+    if before is not None and form in ("jsonl", "json"):
         stream = Stream(decompressed(path, codec))
         if stream.passes(before.size, before.sha256):
-            grown = jsonl.cut(stream, limits, options, before.size, before.lines + 1)
-            return _of_stream(path, codec, form, stream, grown, limits, before.size)
+            cut_on = jsonl.cut(stream, limits, options, before.size, before.lines + 1)
+            grown = _of_stream(path, codec, "jsonl", stream, cut_on, limits, before.size)
+            if stream.damage is None or stream.damage.altered is None:
+                return grown
     stream = Stream(decompressed(path, codec))
     form = resolve(stream, form)
     found = _of_stream(path, codec, form, stream, cut(stream, form, limits, options), limits, 0)
@@ -138,7 +141,7 @@ def _rest(path: Path, stream: Stream, limits: Limits) -> Iterator[Span]:
 def _of_parquet(path: Path, codec: str | None, limits: Limits, options: Options) -> Census:
     with unpacked(path, codec) as plain:
         try:
-            spans = parquet.cut_file(plain, limits)
+            spans = parquet.cut_file(plain, limits) or (Span(0, 0, 1),)
         except parquet.Damaged as error:
             stream = Stream(decompressed(plain, None))
             found = aside(stream, limits, "parquet.damaged", str(error))

@@ -36,10 +36,12 @@ def land(part: Part, span: Span, data: bytes, form: str, options: Options, verif
         part.add(found.frames(data, span, options), options.name, found.multiline)
 
 
-def land_rows(part: Part, span: Span, path: Path, codec: str | None, options: Options) -> None:
-    """Add the rows of ``span`` of a Parquet file to ``part``."""
+def land_rows(
+    part: Part, span: Span, path: Path, codec: str | None, options: Options, verified: bool = False
+) -> None:
+    """Add the rows of ``span`` of a Parquet file to ``part``; it is hashed unless it is ``verified``."""
     with unpacked(path, codec) as plain:
-        if sha256_file(plain) == span.sha256:
+        if verified or sha256_file(plain) == span.sha256:
             part.add(parquet.frames_of(plain, span, options), options.name)
         else:
             detail = f"rows {span.start} to {span.stop} were to be read"
@@ -63,11 +65,13 @@ def _changed(part: Part, span: Span, data: bytes, name: str) -> None:
 
 
 def _ranges(path: Path, spans: Sequence[Span]) -> Iterator[bytes]:
-    if spans:
+    try:
         with path.open("rb") as file:
             for span in spans:
                 file.seek(span.start)
                 yield file.read(span.stop - span.start)
+    except FileNotFoundError:  # deleted since it was first read: nothing is left of its spans
+        yield from (b"" for _ in spans)
 
 
 def _of_stream(blocks: Iterator[bytes], spans: Sequence[Span]) -> Iterator[bytes]:
@@ -81,6 +85,6 @@ def _of_stream(blocks: Iterator[bytes], spans: Sequence[Span]) -> Iterator[bytes
 
 
 def _next(blocks: Iterator[bytes]) -> bytes | None:
-    with suppress(Damage):
+    with suppress(Damage, FileNotFoundError):
         return next(blocks, None)
     return None

@@ -1,10 +1,13 @@
 """Which keys the records of a file have, and where in the file: what drift is recognised by.
 
 A shape is the top-level keys of a record in their order. A file has few; each is parsed once.
+Not kept are shapes of very many keys, those beyond what fits into a manifest, and keys that are
+not Unicode (an escaped lone surrogate): then a part has more records than its shapes tell of.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +18,8 @@ from toolkit.ingest.frames import Frames
 from toolkit.ingest.validate import Judged, value_of
 
 MOST = 64  # shapes kept of a part; a file with more is not one that drifts from one to another
+MOST_KEYS = 200  # of a shape
+MOST_BYTES = 64 * 1024  # UTF-8 of the keys of all shapes of a file in a part
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Shapes:
     """(file, keys) -> [records, first line, last line] of the records of a part."""
 
     seen: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
+    size: Counter[str] = field(default_factory=Counter)  # of the keys that are kept, by file
 
     def add(self, name: str, frames: Frames, judged: Judged, rows: np.ndarray) -> None:
         """Note the shapes of the good records ``rows`` of a span of the file ``name``."""
@@ -32,10 +38,25 @@ class Shapes:
         np.maximum.at(last, inverse, frames.line[rows])
         for k in np.argsort(-count, kind="stable")[:MOST].tolist():
             keys = tuple(value_of(frames.payload(rows[first[k]])))
+            if not self._fits(name, keys):
+                continue
             begin = int(frames.line[rows[first[k]]])
             held = self.seen.setdefault((name, keys), [0, begin, begin])
             held[0] += int(count[k])
             held[1], held[2] = min(held[1], begin), max(held[2], int(last[k]))
+
+    def _fits(self, name: str, keys: tuple[str, ...]) -> bool:
+        """Whether a shape is kept; the room for its keys is then taken."""
+        if (name, keys) in self.seen:
+            return True
+        try:
+            size = sum(len(key.encode()) for key in keys)
+        except UnicodeEncodeError:
+            return False
+        if len(keys) > MOST_KEYS or self.size[name] + size > MOST_BYTES:
+            return False
+        self.size[name] += size
+        return True
 
     def to_data(self) -> list[dict[str, Any]]:
         """Plain data for a manifest, in the order of files and lines."""

@@ -50,6 +50,10 @@ def arrivals(
     """
     cut = cut_settings(settings, source)
     before = known if known is not None and known.cut == cut else Deliveries(cut)
+    if known is not None and known.cut != cut:
+        # Cut anew, files keep the order in which they came: it decides which record stands for an id.
+        came = {file.name: place for place, file in enumerate(known.files)}
+        named = sorted(named, key=lambda item: came.get(item[0], len(came)))
     found = list(every(lambda item: _look(settings, source, before, marks, *item), named))
     deliveries = _with_new(before, named, found, settings.shard_bytes)
     if known is not None and known.cut != cut:

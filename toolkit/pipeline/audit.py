@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from toolkit import packing
 from toolkit.errors import ToolkitError
 from toolkit.ingest import payload_of
+from toolkit.pipeline.deliveries import unbalanced
 from toolkit.pipeline.gold_files import gold_ids
 from toolkit.pipeline.plan import LAYERS
 from toolkit.pipeline.publish import MANIFEST, read_root, spec_digest
@@ -35,6 +36,7 @@ from toolkit.storage import (
     Group,
     IdHash,
     Ledger,
+    PartManifest,
     digest_json,
     part_of,
     read_array,
@@ -243,6 +245,11 @@ def _sources(found: Audit, manifest: Mapping[str, Any], ingest: Ledger) -> None:
     size = sum(file["size"] - file["start"] for source in manifest["sources"] for file in source["files"])
     counted = ingest.records_in.size + sum(ingest.overhead.values())
     found.expect(size == counted, f"{MANIFEST}: sources hold {size} bytes, ingest accounts for {counted}")
+    for source in manifest["sources"]:
+        paths = sorted((found.lake / "bronze" / source["id"]).glob("*.manifest.json"))
+        parts = [part for part in map(PartManifest.read, paths) if part is not None]
+        problems = unbalanced(source["files"], parts)
+        found.expect(not problems, f"{MANIFEST}: {source['id']}, {'; '.join(problems)}")
 
 
 def _chain(found: Audit, ledgers: Mapping[str, Ledger]) -> None:

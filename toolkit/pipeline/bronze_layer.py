@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit.errors import GateError
 from toolkit.pipeline.alarms import alarms
+from toolkit.pipeline.deliveries import unbalanced
 from toolkit.pipeline.rates import count_parts, rates
 from toolkit.pipeline.repairs import recovered, with_recovered
 from toolkit.pipeline.runner import Runner
@@ -67,10 +68,23 @@ def check_chain(ledgers: Sequence[Ledger]) -> None:
             )
 
 
+def check_files(
+    listing: Sequence[Mapping[str, Any]], manifests: Mapping[str, Sequence[PartManifest]]
+) -> None:
+    """GateError unless every byte of every file is accounted for."""
+    for source in listing:
+        if problems := unbalanced(source["files"], manifests[source["id"]]):
+            raise GateError(
+                f"source {source['id']!r}, {problems[0]}. Nothing was published. This is a defect: keep the "
+                "lake and report it."
+            )
+
+
 def check_rejects(
     spec: Spec, listing: Sequence[Mapping[str, Any]], manifests: Mapping[str, Sequence[PartManifest]]
 ) -> None:
     """GateError when a source has more rejects than the spec allows."""
+    check_files(listing, manifests)
     for source in listing:
         books = sum((m.ledgers[0] for m in manifests[source["id"]]), Ledger("ingest", "bytes"))
         repaired = recovered(spec.lake_path, source["files"], manifests[source["id"]]).get("ingest", {})

@@ -81,7 +81,7 @@ def apply_tombstones(lake: Path, spec: Spec) -> None:
             for part in bronze_parts(lake, source.id):
                 _filter(lake, part, source, dead.forgotten(), spec.ingest)
             if repair_files(lake, source.id):
-                forget_repairs(lake, source.id, _left(lake, source))
+                forget_repairs(lake, source, _left(lake, source), dead)
     Tombstones(dead.sources, dead.licenses, dead.ids).write(lake)
 
 

@@ -8,15 +8,18 @@ published, is all that the next run needs to know of the past.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from toolkit.ingest import Span
-from toolkit.storage import read_json, write_json
+from toolkit.storage import Ledger, PartManifest, read_json, write_json
 
 NAME = "deliveries.json"
+CHANGED = "file.changed"
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,61 @@ class Deliveries:
 
     def last(self, name: str) -> Delivered | None:
         """The file last delivered under this name."""
-        return next((file for file in reversed(self.files) if file.name == name), None)
+        return self._by_name.get(name)
 
     def known_as(self, sha256: str) -> str | None:
         """The name under which these bytes were first delivered."""
-        return next((file.name for file in self.files if file.sha256 == sha256), None)
+        return self._by_sha.get(sha256)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Delivered]:
+        return {file.name: file for file in self.files}
+
+    @cached_property
+    def _by_sha(self) -> dict[str, str]:
+        return {file.sha256: file.name for file in reversed(self.files)}
 
     def listing(self) -> list[dict[str, Any]]:
         """The files as the root manifest lists them."""
         return [asdict(file) for file in self.files]
+
+
+def unbalanced(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> list[str]:
+    """What is wrong with a source's files: of each, what its parts account for must be all that was new.
+
+    ``files`` are the source's as the root manifest lists them.
+    """
+    found: Counter[int] = Counter()
+    for manifest in manifests:
+        for piece in manifest.facts["pieces"]:
+            books = Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+            found[piece["file"]] += books.records_in.size + sum(books.overhead.values())
+    problems = []
+    for place, file in enumerate(files):
+        new = 0 if file["same_as"] is not None else file["size"] - file["start"]
+        if found[place] != new:
+            problems.append(f"{file['name']}: {new} bytes came in, {found[place]} are accounted for")
+    return problems
+
+
+def without_changed(given: Deliveries, manifests: Sequence[PartManifest]) -> Deliveries:
+    """The deliveries with the hashes of files that changed while they were read taken back.
+
+    What they were said to hold did not land, so it is not known when it comes again.
+    """
+    changed = set()
+    for manifest in manifests:
+        for piece in manifest.facts["pieces"]:
+            books = Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+            if CHANGED in books.quarantined:
+                changed.add(piece["file"])
+    files = [replace(f, sha256="") if place in changed else f for place, f in enumerate(given.files)]
+    return replace(given, files=tuple(files)) if changed else given
+
+
+def listing_of(given: Mapping[str, Deliveries]) -> list[dict[str, Any]]:
+    """The sources and their files, as the root manifest lists them."""
+    return [{"id": name, "files": found.listing()} for name, found in given.items()]
 
 
 def read_deliveries(lake: Path) -> dict[str, Deliveries]:

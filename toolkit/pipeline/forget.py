@@ -29,7 +29,7 @@ from toolkit.pipeline.clean_bronze import (
 from toolkit.pipeline.deliveries import read_deliveries
 from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import MANIFEST, drop_work, publish, read_root, run_key, unpublish
+from toolkit.pipeline.publish import BEFORE, MANIFEST, drop_work, publish, read_root, run_key, unpublish
 from toolkit.pipeline.report.page import report
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
@@ -39,8 +39,6 @@ from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import clean_leftovers, locked, read_json, write_json
-
-BEFORE = "MANIFEST.before.json"  # the root manifest, put aside in the work folder until it is replaced
 
 
 def forget(

@@ -17,22 +17,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
-from toolkit.errors import RequestError, ToolkitError
+from toolkit.errors import RequestError
 from toolkit.ingest import expand
+from toolkit.pipeline.arrivals import cut_settings
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
-from toolkit.pipeline.deliveries import Deliveries
+from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries, without_changed
 from toolkit.pipeline.land_stream import STDIN, land_stream
 from toolkit.pipeline.plan import make_plan
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
-from toolkit.pipeline.run import check_sources, dated, land, make_folder
+from toolkit.pipeline.run import check_kept, check_sources, dated, land, make_folder, planned_jobs
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import check_spec, load_spec
 from toolkit.pipeline.spec.tables import Ingest, LakeTable, Source, Spec
 from toolkit.pipeline.spec.writer import to_toml
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.pipeline.watermarks import write_marks
+from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import clean_leftovers, locked, write_atomic
 
@@ -95,12 +96,16 @@ def ingest(
     if out is None:
         if workers is not None or cluster is not None:
             raise RequestError("workers and cluster need out; without it, give an executor.")
-        return _streamed(spec, stdin or sys.stdin.buffer, executor)
-    spec = _with_others(spec)
+        return _streamed(spec, stdin if stdin or named != [STDIN] else _stdin(), executor)
+    spec = _with_others(spec, settings is None)
+    if source in Tombstones.read(spec.lake_path).sources:
+        raise RequestError(
+            f"{source!r} was forgotten in {spec.lake_path}: it stays out. Name another source."
+        )
     with Workers(workers, cluster, executor) as pool:
         runner = Runner(pool, progress or Silent())
         if named == [STDIN]:
-            return _from_stream(spec, one, stdin or sys.stdin.buffer, runner, started)
+            return _from_stream(spec, one, stdin or _stdin(), runner, started)
         return _from_files(spec, runner, started, frozenset([source]))
 
 
@@ -112,12 +117,18 @@ def ingest_spec(
         return _from_files(spec, Runner(pool, progress or Silent()), time.perf_counter())
 
 
-def _streamed(spec: Spec, stdin: BinaryIO, executor: Executor | None) -> Streamed:
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise RequestError("standard input is closed: there is nothing to read.")
+    return sys.stdin.buffer
+
+
+def _streamed(spec: Spec, stdin: BinaryIO | None, executor: Executor | None) -> Streamed:
     from toolkit.pipeline.streamed import Streamed
 
     date = spec.lake.logical_date or datetime.date.today().isoformat()
     spec, source = replace(spec, lake=replace(spec.lake, logical_date=date)), spec.source[0]
-    if source.path == (STDIN,):
+    if source.path == (STDIN,) and stdin is not None:
         return Streamed(spec, [("stdin", stdin)], executor)
     try:
         found = [expand(spec.base, pattern, source.id, source.format) for pattern in source.path]
@@ -127,8 +138,11 @@ def _streamed(spec: Spec, stdin: BinaryIO, executor: Executor | None) -> Streame
     return Streamed(spec, sorted(named.items(), key=lambda item: item[0].encode()), executor)
 
 
-def _with_others(spec: Spec) -> Spec:
-    """The spec with the sources that its lake holds besides; RequestError when the lake is one of ``run``."""
+def _with_others(spec: Spec, same_settings: bool) -> Spec:
+    """The spec with the sources that its lake holds besides, and if wanted the lake's ``[ingest]``.
+
+    RequestError when the lake is one of ``run``.
+    """
     path = spec.lake_path / "spec.toml"
     if not path.exists():
         return spec
@@ -139,6 +153,7 @@ def _with_others(spec: Spec) -> Spec:
             "that, or choose another folder."
         )
     sources = {source.id: _moved(source, old.base, spec.base) for source in old.source}
+    spec = replace(spec, ingest=old.ingest) if same_settings else spec
     return replace(spec, source=tuple((sources | {spec.source[0].id: spec.source[0]}).values()))
 
 
@@ -157,12 +172,14 @@ def _from_files(spec: Spec, runner: Runner, started: float, reading: frozenset[s
     check_sources(spec, dead)
     make_folder(spec.lake_path)
     with locked(spec.lake_path):
-        if Tombstones.read(spec.lake_path) != dead:
-            raise ToolkitError(f"{spec.lake_path} changed while its sources were read: try again.")
+        plan.check_still_true()
         clean_leftovers(spec.lake_path)
         found = published(spec.lake_path, _key(spec, plan.listing(), dead)) if dead.applied else None
         if found is not None:
+            if read_marks(spec.lake_path) != plan.marks():
+                write_marks(spec.lake_path, plan.marks())
             return Run(spec.lake_path, found, time.perf_counter() - started, False)
+        check_kept(planned_jobs(spec, plan, dead))
         _begin(spec)
         parts = land(spec, plan, Tombstones.read(spec.lake_path), runner)
         return _publish(spec, plan.deliveries(), parts, plan.marks(), runner, started)
@@ -170,19 +187,31 @@ def _from_files(spec: Spec, runner: Runner, started: float, reading: frozenset[s
 
 def _from_stream(spec: Spec, source: Source, stdin: BinaryIO, runner: Runner, started: float) -> Run:
     spec, dead = dated(spec), Tombstones.read(spec.lake_path)
-    others = replace(spec, source=tuple(item for item in spec.source if item.id != source.id))
-    plan = make_plan(others, frozenset(dead.sources), frozenset())
+    known = read_deliveries(spec.lake_path).get(source.id)
+    _check_cut(spec, source, known)
+    there = tuple(item for item in spec.source if item.id != source.id or known is not None)
+    resting = replace(spec, source=there)
+    plan = make_plan(resting, frozenset(dead.sources), frozenset())
     make_folder(spec.lake_path)
     with locked(spec.lake_path):
-        if Tombstones.read(spec.lake_path) != dead:
-            raise ToolkitError(f"{spec.lake_path} changed while it was read: try again.")
+        plan.check_still_true()
         clean_leftovers(spec.lake_path)
+        check_kept(planned_jobs(resting, plan, dead))
         _begin(spec)
-        parts = land(others, plan, dead, runner)
-        arrived = land_stream(spec, source, stdin, runner)
-        given = plan.deliveries() | {source.id: arrived}
-        parts |= read_bronze(spec.lake_path, {source.id: arrived.part_names(source.id)})
+        parts = land(resting, plan, dead, runner)
+        given = plan.deliveries()
+        given[source.id] = land_stream(spec, source, given.get(source.id), stdin, runner)
+        parts |= read_bronze(spec.lake_path, {source.id: given[source.id].part_names(source.id)})
         return _publish(spec, given, parts, plan.marks(), runner, started)
+
+
+def _check_cut(spec: Spec, source: Source, known: Deliveries | None) -> None:
+    """RequestError when a source cannot be cut as the stream would be, because it cannot be read again."""
+    if known is not None and known.cut != cut_settings(spec.ingest, source):
+        raise RequestError(
+            f"source {source.id!r} of {spec.lake_path} was cut with another format, document, shard size or "
+            "record size. Use the same, or name another source."
+        )
 
 
 def _begin(spec: Spec) -> None:
@@ -202,7 +231,8 @@ def _publish(
     from toolkit.pipeline.bronze_layer import Bronze, build_bronze
 
     order = [source.id for source in spec.source if source.id in given]
-    listing = [{"id": name, "files": given[name].listing()} for name in order]
+    given = {name: without_changed(given[name], parts[name]) for name in order}
+    listing = listing_of(given)
     built = build_bronze(spec, Bronze(listing, {name: parts[name] for name in order}), runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, listing, Tombstones.read(spec.lake_path))

@@ -7,11 +7,13 @@ code: the same key and whole files mean there is nothing to do.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import resource
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from toolkit.storage import PartManifest, digest_json, sha256_bytes
 WORK = ".work"
 
 _LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
+_OPTIONAL = ("pypdf", "selectolax")  # what HTML and PDF are read with, where installed
 _ROOMS = ("records", "storage", "kernels", "ingest", "quality", "dedup", "packing", "pipeline/stages")
 _HOUSE = Path(__file__).resolve().parent.parent
 
@@ -75,7 +78,11 @@ def job_key(stage: str, **inputs: Any) -> str:
 @functools.cache
 def library_versions() -> dict[str, str]:
     """Versions of what reads, computes and writes the data."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    for name in _OPTIONAL:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found | {"zlib": zlib.ZLIB_RUNTIME_VERSION}
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from toolkit.errors import GateError
 from toolkit.ingest import (
     Limits,
     Options,
@@ -25,7 +26,7 @@ from toolkit.ingest import (
     stream_form,
 )
 from toolkit.pipeline.arrivals import cut_settings
-from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece, read_deliveries
+from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece
 from toolkit.pipeline.plan import door_of
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Source, Spec
@@ -52,17 +53,22 @@ class SpanJob(IngestJob):
         return part
 
 
-def land_stream(spec: Spec, source: Source, file: BinaryIO, runner: Runner) -> Deliveries:
+def land_stream(
+    spec: Spec, source: Source, known: Deliveries | None, file: BinaryIO, runner: Runner
+) -> Deliveries:
     """Land all that comes from ``file``; the source's deliveries with this one added."""
-    known = read_deliveries(spec.lake_path).get(source.id, Deliveries(cut_settings(spec.ingest, source)))
+    known = known if known is not None else Deliveries(cut_settings(spec.ingest, source))
     codec, file = codec_of_stream(file)
     stream = Stream(decompressed_stream(file, codec))
     form = stream_form(stream, source.format)
     arriving = Delivered("stdin", "", 0, 0, codec, form, known.next_delivery)
     pieces: list[tuple[Piece, ...]] = []
-    with runner.progress.stage("ingest", 0, 0) as advance:
-        for _ in runner.workers.flow(_jobs(spec, source, known, arriving, stream, pieces)):
-            advance()
+    runner.flow("ingest", _jobs(spec, source, known, arriving, stream, pieces))
+    if stream.damage is not None and stream.damage.altered is not None:
+        raise GateError(
+            "standard input: a checksum shows that these bytes are not those that were packed. Nothing was "
+            "published. Save the stream to a file and land that: what is sound of it will be kept."
+        )
     arrived = replace(arriving, sha256=stream.sha256(), size=stream.size, lines=stream.lines())
     if any((file.name, file.sha256) == (arrived.name, arrived.sha256) for file in known.files):
         return known  # also when a kill came between its deliveries and its root manifest

@@ -7,18 +7,21 @@ what the lake was given before.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import RequestError
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.ingest import expand
 from toolkit.pipeline.arrivals import Arrivals, arrivals
-from toolkit.pipeline.deliveries import Deliveries, read_deliveries
+from toolkit.pipeline.deliveries import NAME as DELIVERIES
+from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries
 from toolkit.pipeline.repairs import with_repairs
 from toolkit.pipeline.spec.tables import Source, Spec, as_data
+from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.watermarks import read_marks
 from toolkit.storage import digest_json, sha256_file
 from toolkit.storage.atomic import PREFIX as LEFTOVER
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from toolkit.ingest import Door
 
 EVAL_ITEMS = "eval_items.parquet"
+_READERS = 4  # files read at once; each holds a span
 LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", "repairs")
 
 
@@ -51,6 +55,15 @@ class Plan:
     sources: tuple[PlannedSource, ...]
     eval_files: Mapping[str, tuple[tuple[str, Path, str], ...]]
     tokenizer_sha256: str | None
+    lake: Path
+    seen: str
+
+    def check_still_true(self) -> None:
+        """ToolkitError when the lake is no longer what the plan was made for; asked under its lock."""
+        if state_of(self.lake) != self.seen:
+            raise ToolkitError(
+                f"{self.lake} changed while its sources were read: run the same command again."
+            )
 
     def eval_sha256(self) -> dict[str, list[list[str]]]:
         """Name and sha256 of every evaluation file, by set."""
@@ -66,7 +79,13 @@ class Plan:
 
     def listing(self) -> list[dict[str, Any]]:
         """The sources and their files, as the root manifest lists them."""
-        return [{"id": item.source.id, "files": item.deliveries.listing()} for item in self.sources]
+        return listing_of(self.deliveries())
+
+
+def state_of(lake: Path) -> str:
+    """A hash of what a plan depends on besides raw files: what the lake was given and must forget."""
+    names = [lake / DELIVERIES, lake / TOMBSTONES, *sorted((lake / "repairs").rglob("*.jsonl"))]
+    return digest_json([[str(path), sha256_file(path)] for path in names if path.exists()])
 
 
 def door_of(source: Source, logical_date: str) -> Door:
@@ -84,9 +103,10 @@ def make_plan(spec: Spec, forgotten_sources: frozenset[str], reading: frozenset[
     With ``reading``, other sources that the lake knows are left as they are.
     """
     check_lake(spec)
+    seen = state_of(spec.lake_path)
     kept = [source for source in spec.source if source.id not in forgotten_sources]
     known, marks = read_deliveries(spec.lake_path), read_marks(spec.lake_path)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(_READERS) as pool:
         sources = tuple(
             _resting(spec, source, known[source.id], marks.get(source.id, {}))
             if reading is not None and source.id not in reading and source.id in known
@@ -94,7 +114,7 @@ def make_plan(spec: Spec, forgotten_sources: frozenset[str], reading: frozenset[
             for source in kept
         )
     sets = {item.id: _eval_files(spec.base, item.path, item.id) for item in spec.decontaminate.set}
-    return Plan(sources, sets, _tokenizer_digest(spec))
+    return Plan(sources, sets, _tokenizer_digest(spec), spec.lake_path, seen)
 
 
 def _resting(spec: Spec, source: Source, known: Deliveries, marks: Mapping[str, Any]) -> PlannedSource:
@@ -105,6 +125,8 @@ def _resting(spec: Spec, source: Source, known: Deliveries, marks: Mapping[str, 
 def _plan_source(
     spec: Spec, source: Source, known: Deliveries | None, marks: Mapping[str, Any], pool: ThreadPoolExecutor
 ) -> PlannedSource:
+    if source.format in ("html", "pdf"):
+        importlib.import_module(f"toolkit.ingest.formats.{source.format}").require()
     named = _named(spec, source, known)
     found: Arrivals = arrivals(spec.ingest, source, named, known, marks, pool.map)
     if spec.lake.layer == "gold" and not any(file.size for file in found.deliveries.files):

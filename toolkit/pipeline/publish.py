@@ -32,6 +32,7 @@ _OWN = (TOMBSTONES, DELIVERIES)
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"
 REPORT = "report.html"
+BEFORE = "MANIFEST.before.json"  # the root manifest that a request to forget put aside in the work folder
 
 
 def run_key(
@@ -105,6 +106,7 @@ def publish(
     manifest["sha256"] = digest_json(manifest)
     write_json(lake / TIMINGS, timings)
     write_json(lake / MANIFEST, manifest)
+    (lake / WORK / BEFORE).unlink(missing_ok=True)
     return manifest
 
 

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import RequestError
+from toolkit.errors import GateError, RequestError
 from toolkit.pipeline.deliveries import read_deliveries
-from toolkit.pipeline.repairs import export_line, recovered, write_repairs
+from toolkit.pipeline.repairs import drop_repairs, export_line, recovered, write_repairs
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.storage import PartManifest, locked
+from toolkit.storage.atomic import PREFIX as LEFTOVER
 
 if TYPE_CHECKING:
     from toolkit.pipeline.progress import Progress
     from toolkit.pipeline.result import Run
+    from toolkit.pipeline.spec.tables import Spec
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,30 @@ def replay(
 
     A line of ``fixed`` is a JSON object with the ``sha256`` of a quarantined line and its repaired
     ``text``, or a ``record``; ``export`` writes such lines. Raises RequestError for a line that
-    repairs nothing.
+    repairs nothing, and GateError when a gate or the books refuse the lake with the repairs: these
+    are taken back then, so that they stand in no later run's way. After a kill or any other error
+    they stay in the lake, and whatever run comes next lands them.
     """
-    from toolkit.pipeline.ingest import ingest_spec
-    from toolkit.pipeline.run import run
-
     lake = _lake(lake).resolve()
-    with locked(lake):
-        write_repairs(lake, Path(fixed), list(_entries(lake)))
     spec = load_spec(lake / "spec.toml")
     if spec.lake_path != lake:  # the lake's folder has moved
         spec = replace(spec, lake=replace(spec.lake, path=str(lake)))
+    with locked(lake):
+        written = write_repairs(lake, Path(fixed), _entries(lake), {source.id for source in spec.source})
+    try:
+        return _run(spec, workers, device, cluster, progress)
+    except GateError:
+        with locked(lake):
+            drop_repairs(lake, written)
+        raise
+
+
+def _run(
+    spec: Spec, workers: int | None, device: str | None, cluster: str | None, progress: Progress | None
+) -> Run:
+    from toolkit.pipeline.ingest import ingest_spec
+    from toolkit.pipeline.run import run
+
     if spec.lake.layer == "bronze":
         return ingest_spec(spec, workers, cluster, progress)
     return run(spec, workers, device, cluster, progress)
@@ -125,7 +140,9 @@ def _recovered(lake: Path, counts: Mapping[tuple[str, str, str], int]) -> dict[t
 
 
 def _entries(lake: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((lake / "quarantine").rglob("*.jsonl")):
+    """Every quarantined line; what a killed writer left behind is none."""
+    paths = (lake / "quarantine").rglob("*.jsonl")
+    for path in sorted(path for path in paths if not path.name.startswith(LEFTOVER)):
         with path.open("rb") as file:
             yield from map(json.loads, file)
 

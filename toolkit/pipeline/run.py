@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError, ToolkitError
 from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
-from toolkit.pipeline.deliveries import read_deliveries
+from toolkit.pipeline.deliveries import listing_of, read_deliveries, without_changed
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
@@ -29,10 +30,13 @@ from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.spec.writer import to_toml
 from toolkit.pipeline.stages.eval_items import read_eval_items
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.pipeline.watermarks import write_marks
+from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
 from toolkit.storage.atomic import storage_error
+
+if TYPE_CHECKING:
+    from toolkit.pipeline.stages.ingest import IngestJob
 
 
 def run(
@@ -64,6 +68,7 @@ def run(
         with locked(lake):
             if Tombstones.read(lake) != dead:
                 raise ToolkitError(f"{lake} changed while its sources were read: run the same command again.")
+            plan.check_still_true()
             return _run_locked(spec, plan, dead, Runner(pool, progress or Silent()), started)
 
 
@@ -81,6 +86,8 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
         from toolkit.pipeline.report.page import report
 
         report(lake)
+    if not worked and read_marks(lake) != plan.marks():
+        write_marks(lake, plan.marks())
     drop_work(lake)
     return Run(lake, manifest, time.perf_counter() - started, worked)
 
@@ -95,6 +102,7 @@ def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
         packing.load(spec.base / spec.packing.tokenizer)
     read_eval_items(spec, plan)
     check_sources(spec, dead)
+    check_kept(planned_jobs(spec, plan, dead))
 
 
 def check_sources(spec: Spec, dead: Tombstones) -> None:
@@ -113,7 +121,7 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
     from toolkit.pipeline.bronze_layer import Bronze
     from toolkit.pipeline.build import build
 
-    lake, listing, evaluation = spec.lake_path, plan.listing(), plan.eval_sha256()
+    lake, evaluation = spec.lake_path, plan.eval_sha256()
     apply_tombstones(lake, spec)
     dead = Tombstones.read(lake)
     parts = land(spec, plan, dead, runner)
@@ -121,10 +129,11 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
         write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
     else:
         (lake / EVAL_ITEMS).unlink(missing_ok=True)
+    given = {name: without_changed(found, parts[name]) for name, found in plan.deliveries().items()}
+    listing = listing_of(given)
     built = build(spec, Bronze(listing, parts), plan.tokenizer_sha256, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, plan, dead)
-    given = plan.deliveries()
     manifest = publish(spec, key, built, listing, given, evaluation, plan.tokenizer_sha256, runner.timings)
     write_marks(lake, plan.marks())
     return manifest
@@ -137,10 +146,8 @@ def _key(spec: Spec, plan: Plan, dead: Tombstones) -> str:
 def land(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, list[PartManifest]]:
     """Land what is planned: the manifests of all bronze parts. GateError when too much is rejected."""
     from toolkit.pipeline.bronze_layer import check_rejects
-    from toolkit.pipeline.stages.ingest import ingest_jobs
 
-    assert spec.lake.logical_date is not None
-    jobs = ingest_jobs(spec, plan, spec.lake.logical_date, dead)
+    jobs = planned_jobs(spec, plan, dead)
     runner.stage("ingest", jobs)
     names: dict[str, list[str]] = {item.source.id: [] for item in plan.sources}
     for job in jobs:
@@ -148,6 +155,21 @@ def land(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, 
     parts = read_bronze(spec.lake_path, names)
     check_rejects(spec, plan.listing(), parts)
     return parts
+
+
+def planned_jobs(spec: Spec, plan: Plan, dead: Tombstones) -> list[IngestJob]:
+    """The jobs that land what is planned."""
+    from toolkit.pipeline.stages.ingest import ingest_jobs
+
+    assert spec.lake.logical_date is not None
+    return ingest_jobs(spec, plan, spec.lake.logical_date, dead)
+
+
+def check_kept(jobs: Sequence[IngestJob]) -> None:
+    """RequestError when a part must be made anew whose raw bytes are gone."""
+    for job in jobs:
+        if any(piece.file not in job.paths for part in job.parts for piece in part):
+            job.done()
 
 
 def dated(spec: Spec) -> Spec:

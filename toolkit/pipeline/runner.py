@@ -40,16 +40,29 @@ class Runner:
         for number, outcome in zip(missing, outcomes, strict=True):
             found[number] = list(outcome.manifests)
             peak = max(peak, outcome.peak_bytes)
+        self._took(name, started, outcomes, len(jobs), peak)
+        return [manifest for manifests in found for manifest in manifests or ()]
+
+    def flow(self, name: str, jobs: Iterable[Job]) -> None:
+        """Run jobs of the door as they come, a few at a time."""
+        started, outcomes, peak = time.perf_counter(), [], peak_memory()
+        with self.progress.stage(name, 0, 0) as advance:
+            for outcome in self.workers.flow(jobs):
+                advance(1, **_summed(amounts(manifest) for manifest in outcome.manifests))
+                outcomes.append(outcome)
+                peak = max(peak, outcome.peak_bytes)
+        self._took(name, started, outcomes, len(outcomes), peak)
+
+    def _took(self, name: str, started: float, outcomes: Sequence[Outcome], tasks: int, peak: int) -> None:
         self.timings[name] = {
             "seconds": round(time.perf_counter() - started, 3),
             "work_seconds": round(sum(outcome.seconds for outcome in outcomes), 3),
-            "tasks": len(jobs),
-            "done_before": len(jobs) - len(missing),
+            "tasks": tasks,
+            "done_before": tasks - len(outcomes),
             "peak_mb": round(peak / 2**20, 1),
         }
         if name == DOOR:
             self.timings[name] |= speeds(outcomes)
-        return [manifest for manifests in found for manifest in manifests or ()]
 
     def alone(self, name: str, work: Callable[[], _Result]) -> _Result:
         """Do a stage that is one task of this process, and note what it took."""

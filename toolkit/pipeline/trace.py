@@ -205,6 +205,8 @@ def _rows_at(path: Path, column: str, origin: Mapping[str, Any]) -> list[dict[st
 
 
 def _gold(lake: Path, start: _Start, hops: list[Hop]) -> str:
+    if not (lake / "silver").exists():
+        return "bronze: the lake ends here"
     silver = _rows_at(lake / "silver" / f"{start.part}.parquet", "origin", start.origin)
     if not silver:
         return "lost: in bronze but in no later file; run toolkit audit"

@@ -32,6 +32,14 @@ def mark_of(path: Path) -> Mark | None:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
 
 
+def unchanged(path: Path, mark: Mark | None) -> bool:
+    """Whether a file has the mark that was taken of it; False when none was, or the file is gone."""
+    try:
+        return mark is not None and mark_of(path) == mark
+    except FileNotFoundError:
+        return False
+
+
 def read_marks(lake: Path) -> dict[str, dict[str, Any]]:
     """The marks of a lake, by source and file name; none when they are missing or damaged."""
     try:

@@ -7,7 +7,8 @@ The header is the first row with a byte in it. A row without a byte is blank.
 A quoted field that goes on for more than ``max_record_bytes`` after its quote is a stray quote: its
 row, from its first byte to the end of the line on which that quote stands, is set aside as
 ``csv.unclosed_quote``, and the next line begins a row. Where the file ends before that, what is
-left of it is one row, set aside for the same reason.
+left of it is one row, set aside for the same reason. A stray quote more than ``max_record_bytes`` + 1
+after the first byte of its row does not change the reason: the row was too long before it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import chain
 import msgspec
 import numpy as np
 
+from toolkit.ingest.formats.aside import rest, whole_pieces
 from toolkit.ingest.frames import Frames, Options
 from toolkit.ingest.span import Limits, Span, pieces
 from toolkit.kernels import csv_frame as kernel
@@ -65,14 +67,15 @@ def cut(blocks: Iterable[bytes], limits: Limits, delimiter: bytes) -> Iterator[S
     """Spans that end at the first row end ``shard_bytes`` or more after they begin, with the header.
 
     The header must end within the first 64 KiB, and name every column once: else the whole file is
-    set aside. Memory: one block, and an open quoted field of at most ``max_record_bytes``.
+    set aside. Memory: one block, and an open quoted field of at most ``max_record_bytes``. The bytes
+    that have passed and are in no span yet are at most the larger of ``shard_bytes`` and
+    ``max_record_bytes``, and ``max_record_bytes``, and a block (at the start of the file, 64 KiB).
     """
     blocks = iter(blocks)
     first = _gather(blocks)
     header = header_of(first, delimiter)
     if header.fault:
-        size = len(first) + sum(map(len, blocks))
-        yield from pieces(0, size, 1, header.fault, header.detail, limits.shard_bytes)
+        yield from rest(blocks, 0, len(first), 1, header.fault, header.detail, limits.shard_bytes)
         return
     cutter = _Cutter(limits, delimiter, header)
     for block in chain([first], blocks):
@@ -233,6 +236,7 @@ class _Cutter:
         self.state[kernel.ROW] = self.skip = header.after
         self.state[kernel.SPAN_LINE] = 1
         self.held: list[bytes] = []
+        self.aside = 0  # where the last piece that was set aside ends
         self.out = np.empty((_ROWS, 4), np.int64)
 
     def feed(self, block: bytes) -> Iterator[Span]:
@@ -250,6 +254,7 @@ class _Cutter:
                     block, at = self._again(block), 0
         self.state[kernel.BASE] += len(block)
         self._hold(block)
+        yield from self._passing()
 
     def finish(self) -> Iterator[Span]:
         state, stop = self.state, int(self.state[kernel.BASE])
@@ -267,15 +272,35 @@ class _Cutter:
         return kernel.cut(data, at, self.delimiter, shard, most, self.state, self.out)
 
     def _spans(self, start: int, stop: int, line: int, kind: int) -> Iterator[Span]:
-        size, most = self.limits.shard_bytes, self.limits.max_record_bytes
-        if kind == kernel.UNCLOSED:
-            detail = f"the quote at byte {self.state[kernel.QUOTE]} is not closed within {most} bytes"
-            yield from pieces(start, stop, line, "csv.unclosed_quote", detail, size)
-        elif kind == kernel.TOO_LONG:
-            detail = f"{stop - start} bytes, {most} allowed"
-            yield from pieces(start, stop, line, "json.too_long", detail, size)
-        elif start < stop:
-            yield Span(start, stop, line, head=self.head)
+        if kind == kernel.WHOLE:
+            if start < stop:
+                yield Span(start, stop, line, head=self.head)
+            return
+        most, quote = self.limits.max_record_bytes, int(self.state[kernel.QUOTE])
+        fault, detail = "json.too_long", f"a row of more than {most} bytes, in pieces"
+        if kind == kernel.UNCLOSED and quote - start <= most + 1:
+            fault, detail = (
+                "csv.unclosed_quote",
+                f"the quote at byte {quote} is not closed within {most} bytes",
+            )
+        start = max(start, self.aside)
+        yield from pieces(start, stop, line, fault, detail, self.limits.shard_bytes)
+        self.aside = max(start, stop)
+
+    def _passing(self) -> Iterator[Span]:
+        """Pieces of the open row as soon as it must be set aside; it may yet end after an open quote."""
+        state, most = self.state, self.limits.max_record_bytes
+        row, line, stop = int(state[kernel.ROW]), int(state[kernel.ROW_LINE]), int(state[kernel.BASE])
+        lost = state[kernel.QUOTES] == kernel.LOST
+        if not lost and stop - row <= most + 1:  # its last byte may be the CR of its line end
+            return
+        yield from self._spans(int(state[kernel.SPAN]), row, int(state[kernel.SPAN_LINE]), kernel.WHOLE)
+        state[[kernel.SPAN, kernel.SPAN_LINE]] = row, line
+        if state[kernel.QUOTES] in (kernel.QUOTED, kernel.CLOSED):
+            quote = int(state[kernel.QUOTE])
+            stop = quote if quote - row > most + 1 else row
+        stop = whole_pieces(max(row, self.aside), stop, self.limits.shard_bytes)
+        yield from self._spans(row, stop, line, kernel.UNCLOSED if lost else kernel.TOO_LONG)
 
     def _set_aside(self) -> Iterator[Span]:
         """The row of the open quote, to the end of the line on which the quote stands."""

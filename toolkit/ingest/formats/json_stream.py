@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toolkit.ingest.formats.aside import rest, whole_pieces
 from toolkit.ingest.frames import Frames
 from toolkit.ingest.span import Limits, Span, pieces
 from toolkit.kernels import json_frame as scanner
@@ -52,20 +53,72 @@ def cut(blocks: Iterable[bytes], limits: Limits, kind: Kind) -> Iterator[Span]:
     blanks that reaches ``shard_bytes + max_record_bytes`` after it, or a value that is too long,
     makes one end elsewhere: ``Span.head`` then says what came before the next.
     """
-    state = _state(kind, 0, 1, kind.grammar)
-    state[scanner.SPAN_HEAD] = scanner.AT_VALUE
-    out = np.empty((_ROWS, 4), np.int64)
-    detail = ""
-    for block in _whole_mark(blocks):
-        if state[scanner.BROKEN] < 0:
-            at = _mark(block) if state[scanner.BASE] == 0 else 0
-            for count in _scans(block, at, state, out, limits):
-                for row in out[:count].tolist():
-                    yield from _spans(*row, limits)
-            if state[scanner.BROKEN] >= 0:
-                detail = _complaint(state, block)
-        state[scanner.BASE] += len(block)
-    yield from _rest(state, limits, kind, detail)
+    cutter, blocks = _Cutter(limits, kind), _whole_mark(blocks)
+    for block in blocks:
+        yield from cutter.feed(block)
+        if cutter.broken >= 0:
+            stop, line = cutter.broken, int(cutter.state[scanner.LINE])
+            yield from cutter.finish(stop)
+            place = int(cutter.state[scanner.BASE])
+            detail = _complaint(cutter.state, block)
+            yield from rest(blocks, stop, place + len(block), line, kind.broken, detail, limits.shard_bytes)
+            return
+    yield from cutter.finish(int(cutter.state[scanner.BASE]))
+
+
+class _Cutter:
+    """The state of a cut between blocks; holds no bytes."""
+
+    def __init__(self, limits: Limits, kind: Kind) -> None:
+        self.limits = limits
+        self.state = _state(kind, 0, 1, kind.grammar)
+        self.state[scanner.SPAN_HEAD] = scanner.AT_VALUE
+        self.out = np.empty((_ROWS, 4), np.int64)
+        self.aside = 0  # where the last piece that was set aside ends
+
+    @property
+    def broken(self) -> int:
+        """Where the grammar breaks, or -1."""
+        return int(self.state[scanner.BROKEN])
+
+    def feed(self, block: bytes) -> Iterator[Span]:
+        """Spans that end in this block; where it breaks, what the state says is of its beginning."""
+        state = self.state
+        at = _mark(block) if state[scanner.BASE] == 0 else 0
+        for count in _scans(block, at, state, self.out, self.limits):
+            for row in self.out[:count].tolist():
+                yield from self._spans(*row)
+        if self.broken < 0:
+            state[scanner.BASE] += len(block)
+            yield from self._long(int(state[scanner.BASE]), whole=False)
+
+    def finish(self, stop: int) -> Iterator[Span]:
+        """What is left before ``stop``, where the file ends or its grammar breaks."""
+        yield from self._long(stop, whole=True)
+        span, line, head = self.state[[scanner.SPAN, scanner.SPAN_LINE, scanner.SPAN_HEAD]].tolist()
+        yield from self._spans(span, stop, line, head)
+
+    def _long(self, stop: int, whole: bool) -> Iterator[Span]:
+        """If the open value is too long: the span before it, and its pieces; full ones unless ``whole``."""
+        state = self.state
+        record, number = int(state[scanner.RECORD]), int(state[scanner.RECORD_LINE])
+        if not state[scanner.OPEN] or stop - record <= self.limits.max_record_bytes:
+            return
+        span, line, head = state[[scanner.SPAN, scanner.SPAN_LINE, scanner.SPAN_HEAD]].tolist()
+        yield from self._spans(span, record, line, head)
+        if not whole:
+            stop = whole_pieces(max(record, self.aside), stop, self.limits.shard_bytes)
+        yield from self._spans(record, stop, number, scanner.TOO_LONG)
+        state[scanner.SPAN] = stop if whole else record
+
+    def _spans(self, start: int, stop: int, line: int, kind: int) -> Iterator[Span]:
+        if kind == scanner.TOO_LONG:
+            start = max(start, self.aside)
+            detail = f"a value of more than {self.limits.max_record_bytes} bytes, in pieces"
+            yield from pieces(start, stop, line, "json.too_long", detail, self.limits.shard_bytes)
+            self.aside = max(start, stop)
+        elif start < stop:
+            yield Span(start, stop, line, head=_HEADS.get(kind, b""))
 
 
 def frames(data: bytes, span: Span, kind: Kind) -> Frames:
@@ -112,30 +165,6 @@ def _scans(block: bytes, at: int, state: np.ndarray, out: np.ndarray, limits: Li
         yield int(state[scanner.COUNT])
         if at == len(data) or state[scanner.BROKEN] >= 0:
             return
-
-
-def _spans(start: int, stop: int, line: int, kind: int, limits: Limits) -> Iterator[Span]:
-    if kind == scanner.TOO_LONG:
-        detail = f"{stop - start} bytes, {limits.max_record_bytes} allowed"
-        yield from pieces(start, stop, line, "json.too_long", detail, limits.shard_bytes)
-    elif start < stop:
-        yield Span(start, stop, line, head=_HEADS.get(kind, b""))
-
-
-def _rest(state: np.ndarray, limits: Limits, kind: Kind, detail: str) -> Iterator[Span]:
-    span, line, head, broken, stop = (
-        int(state[place])
-        for place in (scanner.SPAN, scanner.SPAN_LINE, scanner.SPAN_HEAD, scanner.BROKEN, scanner.BASE)
-    )
-    record, record_line = int(state[scanner.RECORD]), int(state[scanner.RECORD_LINE])
-    if broken >= 0:
-        yield from _spans(span, broken, line, head, limits)
-        yield from pieces(broken, stop, int(state[scanner.LINE]), kind.broken, detail, limits.shard_bytes)
-    elif state[scanner.OPEN] and stop - record > limits.max_record_bytes:
-        yield from _spans(span, record, line, head, limits)
-        yield from _spans(record, stop, record_line, scanner.TOO_LONG, limits)
-    else:
-        yield from _spans(span, stop, line, head, limits)
 
 
 def _whole_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:

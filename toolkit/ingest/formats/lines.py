@@ -14,6 +14,7 @@ import numpy as np
 _INK = np.ones(256, np.uint8)
 _INK[list(b" \t\r\n")] = 0
 _LF, _CR = 10, 13
+_ENDLESS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,32 @@ class Rule:
 
 
 class Reader:
-    """Blocks in, finished lines out. Holds of an unfinished line what decides about it, not the line."""
+    """Blocks in, finished lines out. Holds of an unfinished line what decides about it, not the line.
 
-    def __init__(self, rule: Rule, offset: int = 0) -> None:
-        self.rule, self.offset = rule, offset
+    A line that begins with more than ``most`` bytes of blanks is blank, so this is known in time.
+    """
+
+    def __init__(self, rule: Rule, offset: int = 0, most: int = _ENDLESS) -> None:
+        self.rule, self.offset, self.most = rule, offset, most
         self._open(offset)
 
     def _open(self, start: int) -> None:
-        self.start, self.blank, self.head, self.last = start, True, b"", 0
+        self.start, self.ink, self.head, self.last = start, -1, b"", 0
+
+    @property
+    def blank(self) -> bool:
+        """Whether the open line is blank, as far as it is known; ``ink`` is its first byte that is not."""
+        return self.ink < 0 or self.ink - self.start > self.most
+
+    def open_line(self) -> Lines:
+        """The line that has not ended, if it is known whether it separates documents; else none."""
+        length, marker = self.offset - self.start, self.rule.marker
+        if marker is not None:
+            known = length > len(marker) + 1
+        else:
+            known = self.rule.alone or self.ink >= 0 or length > self.most
+        columns = [[self.start], [length], [0], [self.blank], [False]]
+        return _columns(*columns if length and known else [[]] * 5)
 
     def feed(self, block: bytes) -> Lines:
         """The lines that end within ``block``."""
@@ -97,8 +116,11 @@ class Reader:
         begins[0] = self.start
         lengths = stops + self.offset - 1 - begins
         returns = (before == _CR) & (lengths > 0)
-        blank[0] &= self.blank
         lengths -= returns
+        for row in np.flatnonzero(~blank & (lengths > self.most)).tolist():
+            lead = _ink_in(block[starts[row] : stops[row]])
+            blank[row] = starts[row] + self.offset + lead - begins[row] > self.most
+        blank[0] = self.blank and (self.ink >= 0 or blank[0])
         marker = self._markers(block, starts, lengths)
         return _columns(begins, lengths, returns + 1, blank, marker)
 
@@ -107,7 +129,7 @@ class Reader:
         if wanted is not None:
             for row in np.flatnonzero(lengths == len(wanted)).tolist():
                 head = self.head if row == 0 else b""
-                found[row] = (head + block[starts[row] :][: len(wanted)])[: len(wanted)] == wanted
+                found[row] = (head + block[starts[row] : starts[row] + len(wanted)])[: len(wanted)] == wanted
         return found
 
     def _hold(self, block: bytes, start: int, restart: bool) -> None:
@@ -117,8 +139,15 @@ class Reader:
         if rest:
             room = len(self.rule.marker or b"") + 1 - len(self.head)
             self.head += rest[: max(room, 0)]
-            self.blank = self.blank and not rest.strip(b" \t\r")
+            lead = _ink_in(rest) if self.ink < 0 else -1
+            self.ink = self.ink if lead < 0 else self.offset + start + lead
             self.last = rest[-1]
+
+
+def _ink_in(line: bytes) -> int:
+    """Where the first byte of a line is that is not blank, or -1."""
+    ink = line.lstrip(b" \t\r\n")
+    return len(line) - len(ink) if ink else -1
 
 
 def _columns(start: object, length: object, end: object, blank: object, marker: object) -> Lines:

@@ -7,6 +7,9 @@
 
 A document is its bytes as they are in the file, without the line end of its last line; nothing but
 blank lines is no document. A file may be cut at every separating line, before and after.
+
+A line that begins with more than ``max_record_bytes`` of blanks counts as a blank line, whatever
+follows on it: it is set aside, and what goes before it is not held until it ends.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import numpy as np
 
 from toolkit.errors import RequestError
 from toolkit.ingest.formats import whole
+from toolkit.ingest.formats.aside import whole_pieces
 from toolkit.ingest.formats.lines import Lines, Reader, Rule, join
 from toolkit.ingest.frames import Frames, Options
 from toolkit.ingest.span import Limits, Span, pieces
@@ -43,6 +47,9 @@ def check_rule(text: str) -> None:
 def cut(blocks: Iterable[bytes], limits: Limits, options: Options) -> Iterator[Span]:
     """Spans that begin where a document begins, or what separates two; memory is one block.
 
+    The bytes that have passed and are in no span yet are at most ``shard_bytes``, a document, an
+    unfinished line of blanks (``max_record_bytes`` each) and a block.
+
     Lines between two possible cuts that are more than ``max_record_bytes``, without the last line
     end, come as pieces under ``text.too_long``.
     """
@@ -51,9 +58,10 @@ def cut(blocks: Iterable[bytes], limits: Limits, options: Options) -> Iterator[S
         return
     mark, stream = _after_mark(blocks)
     rule = Rule.parse(options.document)
-    reader, cutter = Reader(rule, mark), _Cutter(rule, limits, mark)
+    reader, cutter = Reader(rule, mark, limits.max_record_bytes), _Cutter(rule, limits, mark)
     for block in stream:
         yield from cutter.feed(reader.feed(block))
+        yield from cutter.passing(reader.open_line(), reader.start)
     yield from cutter.feed(reader.finish())
     yield from cutter.finish(reader.offset)
 
@@ -100,6 +108,28 @@ class _Cutter:
         self.lines += len(lines)
         self.end, self.separates = int(lines.end[-1]), bool(self.rule.separates(lines)[-1])
 
+    def passing(self, line: Lines, start: int) -> Iterator[Span]:
+        """Full pieces of the open unit, if it is too long; ``line`` begins at ``start``, is open, and may
+        be empty: it is not known yet whether it opens another.
+        """  # fmt: skip
+        if len(line) and self.rule.opens(line, self.separates)[0]:
+            yield from self._closed(line.start, np.array([self.end]), np.array([self.lines + 1]))
+        stop, (first, number) = int(line.stop[0]) if len(line) else start, self.unit
+        if stop - first <= self.limits.max_record_bytes + 2:  # its last two bytes may be its line end
+            return
+        yield from self._set_aside(
+            first, number, whole_pieces(max(first, self.span[0]), stop, self.limits.shard_bytes)
+        )
+
+    def _set_aside(self, first: int, number: int, stop: int) -> Iterator[Span]:
+        """A unit up to ``stop``, and the span before it; less what is set aside of it already."""
+        if first > self.span[0]:
+            yield Span(self.span[0], first, self.span[1])
+        detail = f"a document of more than {self.limits.max_record_bytes} bytes, in pieces"
+        start = max(first, self.span[0])
+        yield from pieces(start, stop, number, "text.too_long", detail, self.limits.shard_bytes)
+        self.span = (stop, number)
+
     def finish(self, size: int) -> Iterator[Span]:
         yield from self._closed(np.array([size]), np.array([self.end]), np.array([self.lines + 1]))
         if size > self.span[0]:
@@ -113,11 +143,8 @@ class _Cutter:
         row = 0
         for fault in np.flatnonzero(lengths > self.limits.max_record_bytes).tolist():
             yield from self._full(stops[row:fault], lines[row:fault])
-            first, stop, number = int(starts[fault]), int(stops[fault]), int(numbers[fault])
-            if first > self.span[0]:
-                yield Span(self.span[0], first, self.span[1])
-            detail = f"{lengths[fault]} bytes, {self.limits.max_record_bytes} allowed"
-            yield from pieces(first, stop, number, "text.too_long", detail, self.limits.shard_bytes)
+            stop = int(stops[fault])
+            yield from self._set_aside(int(starts[fault]), int(numbers[fault]), stop)
             self.span, row = (stop, int(lines[fault])), fault + 1
         yield from self._full(stops[row:], lines[row:])
         if len(stops):

@@ -13,19 +13,23 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from toolkit.ingest.formats.aside import rest
 from toolkit.ingest.frames import Frames, Options
-from toolkit.ingest.span import Limits, Span, pieces
+from toolkit.ingest.span import Limits, Span
 
 _encode = msgspec.json.Encoder().encode
 
 
 def cut(blocks: Iterable[bytes], limits: Limits, options: Options) -> Iterator[Span]:
     """The file as one span, or as pieces under ``file.too_long``; nothing for an empty file."""
-    size = sum(map(len, blocks))
-    if size > limits.max_record_bytes:
-        detail = f"{size} bytes, {limits.max_record_bytes} allowed"
-        yield from pieces(0, size, 1, "file.too_long", detail, limits.shard_bytes)
-    elif size:
+    blocks, size, most = iter(blocks), 0, limits.max_record_bytes
+    for block in blocks:
+        size += len(block)
+        if size > most:
+            detail = f"a file of more than {most} bytes, in pieces"
+            yield from rest(blocks, 0, size, 1, "file.too_long", detail, limits.shard_bytes)
+            return
+    if size:
         yield Span(0, size, 1)
 
 

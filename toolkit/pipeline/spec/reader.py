@@ -147,7 +147,7 @@ class _Reader:
         self.date(spec.lake.logical_date)
         self.one_of(spec.ingest.compression, tuple(LEVELS), "ingest.compression")
         low, high = LEVELS[spec.ingest.compression]
-        if spec.ingest.compression != "none" and not low <= spec.ingest.level <= high:
+        if spec.ingest.level is not None and not low <= spec.ingest.level <= high:
             self.fail("ingest.level", f"expected {low} to {high}, found {spec.ingest.level}")
         for where, low, high in _RANGES:
             table, key = where.split(".")

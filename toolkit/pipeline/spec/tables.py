@@ -48,7 +48,12 @@ class Ingest:
     max_line_bytes: int = 16 << 20
     max_reject_share: float = 1.0
     compression: str = "zst"
-    level: int = 3
+    level: int | None = None
+
+    @property
+    def used_level(self) -> int:
+        """The level of the compression: its own default where none is given."""
+        return {"zst": 3, "gz": 6, "none": 0}[self.compression] if self.level is None else self.level
 
 
 @dataclass(frozen=True)

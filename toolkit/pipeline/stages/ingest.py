@@ -31,9 +31,9 @@ from toolkit.pipeline.deliveries import Delivered, Piece, piece_data
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
 from toolkit.pipeline.repairs import FORMAT, by_path, read_repairs
-from toolkit.pipeline.spec.tables import Ingest, Source, Spec, as_data
+from toolkit.pipeline.spec.tables import Ingest, Source, Spec
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.pipeline.watermarks import Mark, mark_of
+from toolkit.pipeline.watermarks import Mark, unchanged
 from toolkit.storage import (
     LEVELS,
     Group,
@@ -93,19 +93,24 @@ class IngestJob:
             return None
         found = PartManifest.read(self._manifest(i))
         whole = found and PartManifest.fresh(self.lake, self._manifest(i), found.key)
-        if whole and whole.facts["terms"] == self._terms():
+        if whole and whole.facts["terms"] == self._terms() and self._same_pieces(i, whole):
             return whole
-        why = "its source's terms in the spec changed" if whole else "it is missing or damaged"
+        why = "its source's terms or [ingest] changed" if whole else "it is missing or damaged"
         raise RequestError(
             f"{self._manifest(i).parent}: part {self.numbers[i]} must be made anew ({why}), but "
-            f"{self.files[gone[0].file].name} is no longer there as it was delivered. Deliver it again, "
-            "take back the change, or give this spec a lake of its own."
+            f"{self.files[gone[0].file].name} is no longer there as it was delivered, or not named here. "
+            "Name it or deliver it again, take back the change, or give this spec a lake of its own."
         )
+
+    def _same_pieces(self, i: int, manifest: PartManifest) -> bool:
+        pieces = manifest.facts["pieces"]
+        held = [{key: value for key, value in piece.items() if key != "books"} for piece in pieces]
+        return held == [piece_data(piece) for piece in self.parts[i]]
 
     def _terms(self) -> str:
         """What the part's records carry and were held against, in a hash."""
-        settings = as_data(self.settings)
-        kept = {key: settings[key] for key in ("max_line_bytes", "compression", "level")}
+        used = self.settings
+        kept = [used.max_line_bytes, used.compression, used.used_level]
         return digest_json([vars(self.door), kept, self.document, list(self.require), self.declared_id])
 
     def _key(self, i: int) -> str:
@@ -134,20 +139,17 @@ class IngestJob:
 
     def _read(self, piece: Piece, data: bytes | None) -> Part:
         file, path = self.files[piece.file], self.paths[piece.file]
-        part = self.empty_part()
-        options = Options(file.name, self.document)
+        part, options = self.empty_part(), Options(file.name, self.document)
+        mark = self.marks.get(piece.file)  # taken at the census: equal marks, equal bytes
         if file.format == FORMAT:
             _land_repairs(part, read_repairs(path))
         elif file.container:
             part.overhead["container"] = file.container if piece.span.start == 0 else 0
-            land_rows(part, piece.span, path, file.codec, options)
+            land_rows(part, piece.span, path, file.codec, options, unchanged(path, mark))
         else:
             data = next(read_spans(path, file.codec, [piece.span])) if data is None else data
-            mark = self.marks.get(piece.file)  # taken at the census: equal marks, equal bytes
-            same = (
-                mark is not None and mark_of(path) == mark and len(data) == piece.span.stop - piece.span.start
-            )
-            land(part, piece.span, data, file.format, options, same)
+            whole = len(data) == piece.span.stop - piece.span.start
+            land(part, piece.span, data, file.format, options, whole and unchanged(path, mark))
         return part
 
     def _write(self, i: int, made: Sequence[Part]) -> PartManifest:
@@ -230,7 +232,7 @@ def write_bronze(
     for other in (folder / shard_name(part, compression) for compression in LEVELS):
         if other != shard:
             other.unlink(missing_ok=True)
-    write_shard(shard, content.bronze, settings.level)
+    write_shard(shard, content.bronze, settings.used_level)
     write_array(ids, content.ids)
     rows = ledger.records_out.records
     outputs = [Output.of(lake, shard, rows), Output.of(lake, ids, rows)]
@@ -305,12 +307,13 @@ def _books_of(
 
 def _chain(files: Sequence[Mapping[str, Any]], again: Mapping[str, Any]) -> set[int]:
     """Places of the files whose new bytes, together, are those of ``again``: a file and what it grew from."""
-    places, wanted, name = set(), again["size"], None
-    for place, file in reversed(list(enumerate(files))):
-        first = name is None and file["sha256"] == again["sha256"] and file["same_as"] is None
-        if first or (file["name"] == name and file["size"] == wanted and file["same_as"] is None):
-            places.add(place)
-            name, wanted = file["name"], file["start"]
-            if wanted == 0:
-                break
+    places: set[int] = set()
+    sha: str | None = again["sha256"]
+    while sha is not None:
+        place = next(k for k, file in enumerate(files) if file["sha256"] == sha and file["same_as"] is None)
+        places.add(place)
+        name, size, sha = files[place]["name"], files[place]["start"], None
+        if size:
+            before = [file for file in files[:place] if file["name"] == name and file["size"] == size]
+            sha = before[-1]["sha256"]
     return places
