@@ -10,7 +10,7 @@ range of their values after another, so memory does not grow with the number of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,60 +36,69 @@ def find_repeats(ids: Sequence[np.ndarray], scopes: Sequence[int], at_once: int 
     """Find the repeats among parts in their order of preference.
 
     ``ids`` uint64 (n, 2) a part: the leading 128 bits of each record's id; (n, 4) where records may
-    declare an id of their own, whose hash is in the last two columns, zeros for none. ``scopes``:
-    payloads are compared among parts with the same number.
+    declare an id of their own, whose hash is in the last two columns, zeros for none. A part is
+    looked at by itself, several times over, so the sequence may load it anew at every look.
+    ``scopes``: payloads are compared among parts with the same number.
     """
     alive = [np.ones(len(part), bool) for part in ids]
-    found = []
-    keys = [part[:, 2:4] if part.shape[1] == 4 else part[:0, :2] for part in ids]
-    declared = [(key != 0).any(axis=1) for key in keys]
-    found += _resolve(ids, keys, declared, alive, [0] * len(ids), at_once)
-    found += _resolve(ids, [part[:, :2] for part in ids], alive, alive, scopes, at_once)
+    found = list(_resolve(ids, _declared, alive, [0] * len(alive), at_once))
+    found += _resolve(ids, _payload, alive, scopes, at_once)
     columns = np.concatenate([np.empty((0, 5), np.int64), *found])
     return Repeats(*columns[np.lexsort((columns[:, 1], columns[:, 0]))].T)
 
 
+Key = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def _payload(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each record by its payload, and which have one."""
+    return part[:, :2], np.ones(len(part), bool)
+
+
+def _declared(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each record by the id that it declares, and which have one."""
+    if part.shape[1] < 4:
+        return part[:, :2], np.zeros(len(part), bool)
+    return part[:, 2:4], (part[:, 2:4] != 0).any(axis=1)
+
+
 def _resolve(
-    ids: Sequence[np.ndarray],
-    keys: Sequence[np.ndarray],
-    asked: Sequence[np.ndarray],
-    alive: Sequence[np.ndarray],
-    scopes: Sequence[int],
-    at_once: int,
+    ids: Sequence[np.ndarray], key: Key, alive: Sequence[np.ndarray], scopes: Sequence[int], at_once: int
 ) -> Iterator[np.ndarray]:
     """Rows (part, row, kept part, kept row, same) of what goes; it is not ``alive`` any more."""
-    total = sum(int(some.sum()) for some in asked)
-    count = max(1, -(-total // at_once))
-    bounds = [number * 2**64 // count for number in range(count + 1)]
+    total = sum(int(key(part)[1].sum()) for part in ids)
+    count = -(-total // at_once)
+    bounds = [number * 2**64 // count for number in range(count + 1)] if count else []
     for low, high in itertools.pairwise(bounds):
-        chosen = _twice(asked, [k[:, 0] for k in keys], low, high)
-        if not any(map(len, chosen)):
-            continue
-        place = np.concatenate([np.stack([np.full(len(c), p), c], 1) for p, c in enumerate(chosen)])
-        key = np.concatenate([k[c] for k, c in zip(keys, chosen, strict=True)])
-        scope = np.repeat(np.array(scopes, np.uint64), [len(c) for c in chosen])
-        name = np.concatenate([part[c, :2] for part, c in zip(ids, chosen, strict=True)])
-        gone = _losers(np.column_stack([scope, key]), name, place)
-        for part in np.unique(gone[:, 0]).tolist():
-            alive[part][gone[gone[:, 0] == part, 1]] = False
-        yield gone
+        chosen = _twice(ids, key, alive, low, high)
+        held = [(p, rows, ids[p][rows]) for p, rows in enumerate(chosen) if len(rows)]
+        if held:
+            place = np.concatenate([np.stack([np.full(len(rows), p), rows], 1) for p, rows, _ in held])
+            scope = np.concatenate([np.full(len(rows), scopes[p], np.uint64) for p, rows, _ in held])
+            keys = np.concatenate([key(part)[0] for _, _, part in held])
+            names = np.concatenate([part[:, :2] for _, _, part in held])
+            gone = _losers(np.column_stack([scope, keys]), names, place)
+            for part in np.unique(gone[:, 0]).tolist():
+                alive[part][gone[gone[:, 0] == part, 1]] = False
+            yield gone
 
 
 def _twice(
-    asked: Sequence[np.ndarray], firsts: Sequence[np.ndarray], low: int, high: int
+    ids: Sequence[np.ndarray], key: Key, alive: Sequence[np.ndarray], low: int, high: int
 ) -> list[np.ndarray]:
     """Rows of each part whose first key word, from ``low`` to below ``high``, another row has too."""
-    inside = [
-        np.flatnonzero(rows & (k >= low) & (k <= high - 1)) for rows, k in zip(asked, firsts, strict=True)
-    ]
-    words = [k[rows] for rows, k in zip(inside, firsts, strict=True)]
+    rows, words = [], []
+    for part, living in zip(ids, alive, strict=True):
+        keys, asked = key(part)
+        first = keys[:, 0]
+        rows.append(np.flatnonzero(living & asked & (first >= low) & (first <= high - 1)))
+        words.append(first[rows[-1]])
     ordered = np.sort(np.concatenate([np.empty(0, np.uint64), *words]))
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    del ordered
     if not len(twice):
-        return [rows[:0] for rows in inside]
+        return [inside[:0] for inside in rows]
     at = [np.minimum(np.searchsorted(twice, word), len(twice) - 1) for word in words]
-    return [rows[twice[k] == word] for rows, k, word in zip(inside, at, words, strict=True)]
+    return [inside[twice[k] == word] for inside, k, word in zip(rows, at, words, strict=True)]
 
 
 def _losers(key: np.ndarray, name: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def identity(lake: Path, spec: Spec, manifests: Mapping[str, Sequence[PartManife
     if (fresh := PartManifest.fresh(lake, lake / MANIFEST, key)) is not None:
         return fresh
     begin(lake / MANIFEST)
-    found = find_repeats([read_array(lake / part.ids) for part in held], [part.scope for part in held])
+    found = find_repeats(_Ids(lake, held), [part.scope for part in held])
     outputs, removed = [], dict.fromkeys(METHODS, Group())
     for number in np.unique(found.part).tolist():
         table = _evidence(lake, held, found, number)
@@ -77,6 +77,19 @@ def identity(lake: Path, spec: Spec, manifests: Mapping[str, Sequence[PartManife
     )
     manifest.write(lake / MANIFEST)
     return manifest
+
+
+class _Ids(Sequence[np.ndarray]):
+    """The lists of ids of the parts, each read when it is looked at: mapped, they would all stay resident."""
+
+    def __init__(self, lake: Path, held: Sequence[Held]) -> None:
+        self.paths = [lake / part.ids for part in held]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return np.array(read_array(self.paths[number]))
 
 
 def sized_group(proof: pa.Table) -> Group:
