@@ -65,7 +65,7 @@ def census(folder, data, size=100_000, form="jsonl", before=None):
 PIECES = st.lists(st.sampled_from([b"\n", b"a", b"\r\n", b"bb", b"c" * 9]), max_size=8).map(b"".join)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(PIECES), st.integers(1, 30), st.one_of(st.integers(1, 30), st.just(HUGE)))
 @example([b"ccccc", b"c\n", b"\n"], 3, 3)
 @example([b"a\nccccccc", b"cc", b"\nb"], 4, 2)

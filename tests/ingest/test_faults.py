@@ -18,7 +18,7 @@ from ingest import worlds
 from toolkit.errors import ToolkitError
 from toolkit.storage import tables
 
-FAULTS = os.environ.get("TOOLKIT_FAULTS", "2")
+FAULTS = os.environ.get("TOOLKIT_FAULTS", "3")
 FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 ERRORS = {  # an interrupted write, open or fsync is called again by Python itself
     "open": (*FULL, errno.EACCES),

@@ -18,7 +18,7 @@ import pytest
 import toolkit
 from ingest import mortal, worlds
 
-KILLS = int(os.environ.get("TOOLKIT_KILLS", "4"))
+KILLS = int(os.environ.get("TOOLKIT_KILLS", "6"))
 SEED = int(os.environ.get("TOOLKIT_SEED", "1"))
 AGAIN = 0.25  # share of the killed runs whose rerun is killed as well
 MOST_RERUNS = 5

@@ -167,7 +167,7 @@ def test_whatever_is_accepted_of_any_file_comes_back(lines, name):
     assert accepted <= {line for _, _, line in naive_lines(data)}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
 def test_no_damage_to_a_line_is_read_past_its_end(at, dirt):
     written = bronze(take(b'{"a":1}\n{"b":"\\"x"}\n', door=DOOR))

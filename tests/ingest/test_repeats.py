@@ -44,7 +44,7 @@ def oracle(parts):
     return [(*place, *kept) for place, kept in sorted(gone.items())]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(PARTS, st.sampled_from([1, 3, 1 << 20]))
 def test_repeats_are_those_that_a_dict_finds_however_many_are_sorted_at_once(parts, at_once):
     found = find_repeats(arrays(parts), [scope for scope, _, _ in parts], at_once)

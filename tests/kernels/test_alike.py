@@ -19,7 +19,7 @@ def numbered(rows, width):
     return tuple(column.tolist() for column in alike(np.frombuffer(bytes(data), np.uint8), table))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.integers(1, 3).flatmap(lambda k: st.tuples(st.just(k), st.lists(st.tuples(*[TEXTS] * k)))))
 def test_rows_that_say_the_same_get_one_number(drawn):
     width, rows = drawn

@@ -40,7 +40,7 @@ def expected(rows, name):
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(ROWS, st.text(max_size=8) | st.just('100%b "\\"'), st.sampled_from([np.int64, np.int32, np.uint8]))
 def test_lines_are_those_of_the_reference(rows, name, kind):
     name = json.dumps(name).encode()

@@ -16,7 +16,7 @@ def lines(data):
     return list(zip(*(column.tolist() for column in frame(np.frombuffer(data, np.uint8))), strict=True))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(BYTES)
 @example(b"")
 @example(b"\r")

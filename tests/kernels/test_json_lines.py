@@ -121,7 +121,7 @@ HOSTILE = st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join) | st.bina
 NEARLY = st.lists(st.sampled_from(PIECES), max_size=6).map(lambda pieces: b'{"k":' + b"".join(pieces) + b"}")
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(HOSTILE | NEARLY, max_size=6), st.binary(max_size=3), st.binary(max_size=70))
 def test_hostile_rows_are_judged_as_the_parser_does(rows, between, after):
     check(rows, between=between, after=after)
@@ -212,7 +212,7 @@ def truly_told(row):
     )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(ROWS, max_size=5))
 @example([b'{"license":null,"generator_model":null,"model":5}', b'{"model":"a","model":"b"}'])
 def test_unless_a_parser_is_asked_the_places_tell_licence_and_model(rows):
@@ -222,7 +222,7 @@ def test_unless_a_parser_is_asked_the_places_tell_licence_and_model(rows):
         assert told(found, data, row) == truly_told(rows[row])
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(ROWS, min_size=1, max_size=5))
 @example([RICH])
 @example(GOOD_ROWS)
@@ -273,7 +273,7 @@ MAIL = [
 ]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(st.sampled_from(MAIL), max_size=12).map(b"".join), st.binary(max_size=70))
 @example(b"@b.c", b"")
 @example(b"a@b.", b"c")

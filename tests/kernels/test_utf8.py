@@ -67,7 +67,7 @@ def test_a_sequence_is_judged_alike_at_every_place_in_a_block():
     assert accepted(texts) == [decodes(text) for text in texts]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(
     st.lists(
         st.sampled_from([bytes([b]) for b in BORDERS] + ["é".encode(), "€".encode(), "😀".encode()]),

@@ -464,3 +464,11 @@ def test_a_record_of_a_lake_of_shards_is_traced_to_where_the_lake_ends():
     write_lines(Path("a.jsonl"), lines(0, 3))
     land("a.jsonl")
     assert toolkit.trace("lake", "a.jsonl:2").journeys[0].end.startswith("bronze")
+
+
+def test_a_file_just_written_is_waited_for_and_marked_at_once():
+    write_lines(Path("a.jsonl"), lines(0, 3))
+    land("a.jsonl")
+    before = {path: path.stat().st_mtime_ns for path in Path("lake").rglob("*")}
+    assert not land("a.jsonl").worked
+    assert {path: path.stat().st_mtime_ns for path in Path("lake").rglob("*")} == before

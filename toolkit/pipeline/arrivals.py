@@ -19,7 +19,7 @@ from toolkit.errors import RequestError
 from toolkit.ingest import Limits, Options, form_of
 from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece
 from toolkit.pipeline.spec.tables import Ingest, Source
-from toolkit.pipeline.watermarks import mark_of
+from toolkit.pipeline.watermarks import mark_of, settled_mark
 from toolkit.storage import digest_json
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Look:
 def _look(
     settings: Ingest, source: Source, known: Deliveries, marks: Mapping[str, Any], name: str, path: Path
 ) -> _Look:
-    mark, last = mark_of(path), known.last(name)
+    mark, last = settled_mark(path), known.last(name)
     old_mark, old_sha = marks.get(name, (None, None))
     if mark is not None and mark == old_mark and known.known_as(old_sha) is not None:
         return _Look(old_sha, mark, None)

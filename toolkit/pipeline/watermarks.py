@@ -32,6 +32,15 @@ def mark_of(path: Path) -> Mark | None:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
 
 
+def settled_mark(path: Path) -> Mark | None:
+    """The mark of a file, a young one's after its tick has passed; None where ticks are seconds."""
+    mark = mark_of(path)
+    if mark is None:
+        time.sleep(_TICK / 1e9)
+        mark = mark_of(path)
+    return mark
+
+
 def unchanged(path: Path, mark: Mark | None) -> bool:
     """Whether a file has the mark that was taken of it; False when none was, or the file is gone."""
     try:

@@ -121,7 +121,7 @@ TAGS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(TAGS, max_size=20).map(b"".join) | st.binary(max_size=60))
 def test_no_bytes_raise_and_every_byte_is_in_the_books(data):
     pytest.importorskip("selectolax")

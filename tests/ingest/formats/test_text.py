@@ -87,13 +87,13 @@ def slow_documents(data, rule, largest=1 << 30):
     ]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(BYTES, st.sampled_from(RULES))
 def test_documents_are_those_of_the_rule(data, rule):
     assert documents(data, rule) == slow_documents(data, rule)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=300)
 @given(
     BYTES,
     st.sampled_from(RULES),
@@ -113,7 +113,7 @@ def test_every_byte_is_in_the_books_wherever_blocks_and_cuts_fall(data, rule, sh
         assert span.stop - span.start <= (shard if span.fault else shard + largest + 5)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(BYTES, st.sampled_from(RULES[:2] + RULES[3:]), st.integers(1, 12), st.integers(1, 12))
 def test_cuts_change_no_document_but_those_that_are_too_long(data, rule, shard, largest):
     short = [found for found in slow_documents(data, rule, largest) if len(found[1]) <= largest]
