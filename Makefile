@@ -17,7 +17,7 @@ demo: $(READY)  ## make messy dumps, run the main job on them, audit the result
 	@echo "report: $(CURDIR)/demo/dumps/lake/report.html"
 
 test: $(READY) lint  ## pass the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

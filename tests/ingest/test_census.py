@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.taken import HUGE, accepted, quarantined, reasons, take_file
-from toolkit.ingest import Before, Limits, Options, Span, decompressed, take_census
+from toolkit.ingest import Before, Limits, Options, Span, take_census
+from toolkit.ingest.codecs import decompressed
 from toolkit.ingest.formats import jsonl
 from toolkit.ingest.landing import read_spans
 

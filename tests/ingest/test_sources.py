@@ -4,7 +4,8 @@ import os
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.ingest import Limits, Options, codec_of, decompressed, expand, form_of, take_census
+from toolkit.ingest import Limits, Options, expand, form_of, take_census
+from toolkit.ingest.codecs import codec_of, decompressed
 
 
 @pytest.fixture

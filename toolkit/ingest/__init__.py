@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.ingest.bronze import Door
     from toolkit.ingest.census import Before, Census, take_census
-    from toolkit.ingest.codecs import Damage, codec_of, codec_of_stream, decompressed, decompressed_stream
     from toolkit.ingest.contract import parse_contract
     from toolkit.ingest.forgotten import Forgotten
     from toolkit.ingest.formats import FORMATS
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from toolkit.ingest.quarantine import quarantine_line
     from toolkit.ingest.readers import BRONZE_SCHEMA, batches, records
     from toolkit.ingest.reading import read_records
+    from toolkit.ingest.reasons import REASONS
     from toolkit.ingest.shapes import suspected_renames
     from toolkit.ingest.sources import expand, form_of
-    from toolkit.ingest.span import Limits, Span
-    from toolkit.ingest.stream import Stream, cut, resolve, stream_form
-    from toolkit.ingest.validate import REASONS, diagnose, judge
+    from toolkit.ingest.span import CHANGED, Limits, Span
+    from toolkit.ingest.stream import Stream, open_stream, resolve, spans_of, stream_form
+    from toolkit.ingest.validate import judge
 
 # Found at first use: whoever only asks which files there are must not wait for the kernels to load.
 _HOMES = {
     "bronze": ("Door",),
     "census": ("Before", "Census", "take_census"),
-    "codecs": ("Damage", "codec_of", "codec_of_stream", "decompressed", "decompressed_stream"),
     "contract": ("parse_contract",),
     "formats": ("FORMATS",),
     "frames": ("Frames", "Options"),
@@ -45,19 +44,20 @@ _HOMES = {
     "reading": ("read_records",),
     "shapes": ("suspected_renames",),
     "sources": ("expand", "form_of"),
-    "span": ("Limits", "Span"),
-    "stream": ("Stream", "cut", "resolve", "stream_form"),
-    "validate": ("REASONS", "diagnose", "judge"),
+    "span": ("CHANGED", "Limits", "Span"),
+    "stream": ("Stream", "open_stream", "resolve", "spans_of", "stream_form"),
+    "reasons": ("REASONS",),
+    "validate": ("judge",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BRONZE_SCHEMA",
+    "CHANGED",
     "FORMATS",
     "REASONS",
     "Before",
     "Census",
-    "Damage",
     "Door",
     "Forgotten",
     "Frames",
@@ -67,17 +67,12 @@ __all__ = [
     "Span",
     "Stream",
     "batches",
-    "codec_of",
-    "codec_of_stream",
-    "cut",
-    "decompressed",
-    "decompressed_stream",
-    "diagnose",
     "expand",
     "form_of",
     "judge",
     "land",
     "land_rows",
+    "open_stream",
     "parse_contract",
     "payload_of",
     "quarantine_line",
@@ -85,6 +80,7 @@ __all__ = [
     "read_spans",
     "records",
     "resolve",
+    "spans_of",
     "stream_form",
     "suspected_renames",
     "take_census",

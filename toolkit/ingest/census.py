@@ -107,7 +107,7 @@ def _altered(
     stream.passes(altered, "")
     assert stream.damage is None
     detail = "a checksum shows that these bytes are not those that were packed"
-    found = aside(stream, limits, "compression.altered", detail, altered)
+    found = aside(stream, limits, "compression.altered", detail)
     return stream, spans + [_hashed(span, stream) for span in found]
 
 

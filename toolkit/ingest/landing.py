@@ -15,11 +15,9 @@ from toolkit.ingest.codecs import Damage, decompressed
 from toolkit.ingest.formats import FORMATS, parquet
 from toolkit.ingest.frames import Options
 from toolkit.ingest.part import Part
-from toolkit.ingest.span import Span
+from toolkit.ingest.span import CHANGED, Span
 from toolkit.ingest.unpacked import unpacked
 from toolkit.storage import sha256_bytes, sha256_file
-
-CHANGED = "file.changed"
 
 
 def land(part: Part, span: Span, data: bytes, form: str, options: Options, verified: bool = False) -> None:

@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from toolkit.ingest.codecs import codec_of, codec_of_stream, decompressed, decompressed_stream
+from toolkit.ingest.codecs import codec_of
 from toolkit.ingest.formats import FORMATS, parquet
 from toolkit.ingest.frames import Frames, Options
 from toolkit.ingest.span import Limits, Span
-from toolkit.ingest.stream import Stream, cut, resolve
+from toolkit.ingest.stream import open_stream, resolve, spans_of
 from toolkit.ingest.unpacked import unpacked
 
 
@@ -28,21 +28,10 @@ def read_records(
     if form == "parquet" and isinstance(source, Path):
         yield from _rows(source, limits, options)
         return
-    if isinstance(source, Path):
-        stream = Stream(decompressed(source, codec_of(source)))
-    else:
-        codec, source = codec_of_stream(source)
-        stream = Stream(decompressed_stream(source, codec))
+    stream = open_stream(source)
     form = resolve(stream, form)
-    for span in cut(stream, form, limits, options):
-        data = stream.take(span.stop)
+    for span, data in spans_of(stream, form, limits, options):
         yield span, (aside(span, data) if span.fault else FORMATS[form].frames(data, span, options))
-    if stream.damage is not None:
-        lost = stream.damage
-        span = Span(
-            lost.offset, lost.offset, stream.lines() + 1, "compression.damaged", str(lost), packed=True
-        )
-        yield span, aside(span, b"")
 
 
 def aside(span: Span, data: bytes) -> Frames:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+CHANGED = "file.changed"  # the fault of bytes that are not those the file had at its census
+
 
 @dataclass(frozen=True)
 class Limits:

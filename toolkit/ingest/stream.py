@@ -6,12 +6,15 @@ import codecs
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 from toolkit.errors import RequestError
-from toolkit.ingest.codecs import Damage
+from toolkit.ingest.codecs import Damage, codec_of, codec_of_stream, decompressed, decompressed_stream
 from toolkit.ingest.formats import FORMATS
+from toolkit.ingest.formats.aside import rest
 from toolkit.ingest.frames import Options
-from toolkit.ingest.span import Limits, Span, pieces
+from toolkit.ingest.span import Limits, Span
 from toolkit.ingest.validate import parse
 
 _ENCODINGS = {
@@ -25,7 +28,8 @@ _ENCODINGS = {
 class Stream:
     """Blocks of bytes on their way to a cutter; damage ends them without an exception."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    def __init__(self, blocks: Iterator[bytes], codec: str | None = None) -> None:
+        self.codec = codec
         self.damage: Damage | None = None
         self.size = 0
         self._blocks = self._safe(blocks)
@@ -85,6 +89,15 @@ class Stream:
             self.damage = damage
 
 
+def open_stream(where: Path | BinaryIO) -> Stream:
+    """The bytes of a file, or of an open one that cannot go back, such as standard input."""
+    if isinstance(where, Path):
+        codec = codec_of(where)
+        return Stream(decompressed(where, codec), codec)
+    codec, file = codec_of_stream(where)
+    return Stream(decompressed_stream(file, codec), codec)
+
+
 def cut(stream: Stream, form: str, limits: Limits, options: Options) -> Iterator[Span]:
     """The spans of a file of format ``form`` as its bytes pass; unreadable text is cut up to be set aside."""
     encoding = encoding_of(stream.head()) if FORMATS[form].text else None
@@ -118,13 +131,21 @@ def encoding_of(head: bytes) -> str | None:
     return next((name for name, pattern in _ENCODINGS.items() if pattern.match(head)), None)
 
 
-def aside(stream: Stream, limits: Limits, reason: str, detail: str, done: int = 0) -> Iterator[Span]:
-    """Spans that set aside all that passes, from the offset ``done`` on."""
-    for _ in stream:
-        whole = (stream.size - done) // limits.shard_bytes * limits.shard_bytes
-        yield from pieces(done, done + whole, 1, reason, detail, limits.shard_bytes)
-        done += whole
-    yield from pieces(done, stream.size, 1, reason, detail, limits.shard_bytes)
+def aside(stream: Stream, limits: Limits, reason: str, detail: str) -> Iterator[Span]:
+    """Spans that set aside all that has not passed yet."""
+    return rest(stream, stream.size, stream.size, 1, reason, detail, limits.shard_bytes)
+
+
+def spans_of(stream: Stream, form: str, limits: Limits, options: Options) -> Iterator[tuple[Span, bytes]]:
+    """The spans of a file that is read once, each with its bytes.
+
+    What could not be decompressed comes last, as a span without bytes that carries the fault.
+    """
+    for span in cut(stream, form, limits, options):
+        yield span, stream.take(span.stop)
+    if stream.damage is not None:
+        end = stream.size
+        yield Span(end, end, stream.lines() + 1, "compression.damaged", str(stream.damage)), b""
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

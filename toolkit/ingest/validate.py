@@ -19,7 +19,6 @@ import numpy as np
 
 from toolkit.ingest.contract import Field
 from toolkit.ingest.frames import Frames
-from toolkit.ingest.reasons import REASONS as REASONS
 from toolkit.kernels.json_lines import GOOD, Scan, scan
 
 MAX_DEPTH = 64

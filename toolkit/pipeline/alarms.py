@@ -15,12 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.ingest import suspected_renames
+from toolkit.ingest import CHANGED, suspected_renames
 from toolkit.pipeline.bands import SHARDS, mean_band, share_band
+from toolkit.pipeline.deliveries import books_by_piece
 from toolkit.pipeline.rates import Counts
-from toolkit.storage import Ledger, PartManifest
+from toolkit.storage import PartManifest
 
-ALTERED = {"compression.damaged": "altered compression", "file.changed": "changed while read"}
+ALTERED = {
+    "compression.damaged": "altered compression",
+    "compression.altered": "altered compression",
+    CHANGED: "changed while read",
+}
 MEAN = "mean bytes"
 _SHAPES = 64  # of a file, the most frequent: one with more does not drift from one to another
 _RARE = 0.002  # of a file's records: keys that fewer have, or only one, are no drift
@@ -171,8 +176,7 @@ def _first_places(files: Sequence[Mapping[str, Any]]) -> list[int]:
 def _altered(source: Mapping[str, Any], manifests: Sequence[PartManifest]) -> Iterator[dict[str, Any]]:
     seen: dict[tuple[str, str], int] = defaultdict(int)
     for manifest in manifests:
-        for piece in manifest.facts["pieces"]:
-            books = Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+        for piece, books in books_by_piece(manifest):
             for reason in ALTERED:
                 if reason in books.quarantined:
                     seen[source["files"][piece["file"]]["name"], reason] += books.quarantined[reason].size

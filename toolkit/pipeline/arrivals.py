@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import RequestError
 from toolkit.ingest import Limits, Options, form_of
 from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece
+from toolkit.pipeline.repairs import FORMAT as REPAIRS
 from toolkit.pipeline.spec.tables import Ingest, Source
 from toolkit.pipeline.watermarks import mark_of, settled_mark
 from toolkit.storage import digest_json
@@ -161,7 +162,7 @@ def _check_nothing_lost(source: Source, known: Deliveries, now: Deliveries) -> N
     there = {file.sha256 for file in now.files}
     grew = {(file.name, file.start) for file in known.files if file.start}
     for file in known.files:
-        repaired = file.format == "repairs"  # these lie in the lake, and land again with it
+        repaired = file.format == REPAIRS  # these lie in the lake, and land again with it
         if file.sha256 not in there and (file.name, file.size) not in grew and not repaired:
             raise RequestError(
                 f"source {source.id!r}: its format, document, shard_bytes or max_line_bytes changed, and "

@@ -20,6 +20,7 @@ from toolkit.errors import ToolkitError
 from toolkit.ingest import Forgotten, Frames, judge, payload_of
 from toolkit.ingest.declared import declared_ids
 from toolkit.ingest.shapes import Shapes
+from toolkit.pipeline.repairs import FOLDER as REPAIRS
 from toolkit.pipeline.repairs import forget_repairs, repair_files
 from toolkit.pipeline.spec.tables import Ingest, Source, Spec
 from toolkit.pipeline.stages.ingest import Content, ids_array, write_bronze
@@ -70,7 +71,7 @@ def apply_tombstones(lake: Path, spec: Spec) -> None:
     for layer in (
         "bronze",
         "silver",
-        "repairs",
+        REPAIRS,
         *(f"{a}/{b}" for a in ("quarantine", "evidence") for b in _stages(lake, a)),
     ):
         for source in dead.sources:

@@ -9,17 +9,16 @@ published, is all that the next run needs to know of the past.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from toolkit.ingest import Span
+from toolkit.ingest import CHANGED, Span
 from toolkit.storage import Ledger, PartManifest, read_json, write_json
 
 NAME = "deliveries.json"
-CHANGED = "file.changed"
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,12 @@ class Deliveries:
         return [asdict(file) for file in self.files]
 
 
+def books_by_piece(manifest: PartManifest) -> Iterator[tuple[Mapping[str, Any], Ledger]]:
+    """The pieces of a part of bronze with the books of each; of one alone these are the part's."""
+    for piece in manifest.facts["pieces"]:
+        yield piece, Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+
+
 def unbalanced(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> list[str]:
     """What is wrong with a source's files: of each, what its parts account for must be all that was new.
 
@@ -98,8 +103,7 @@ def unbalanced(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManif
     """
     found: Counter[int] = Counter()
     for manifest in manifests:
-        for piece in manifest.facts["pieces"]:
-            books = Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+        for piece, books in books_by_piece(manifest):
             found[piece["file"]] += books.records_in.size + sum(books.overhead.values())
     problems = []
     for place, file in enumerate(files):
@@ -116,8 +120,7 @@ def without_changed(given: Deliveries, manifests: Sequence[PartManifest]) -> Del
     """
     changed = set()
     for manifest in manifests:
-        for piece in manifest.facts["pieces"]:
-            books = Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+        for piece, books in books_by_piece(manifest):
             if CHANGED in books.quarantined:
                 changed.add(piece["file"])
     files = [replace(f, sha256="") if place in changed else f for place, f in enumerate(given.files)]

@@ -17,12 +17,10 @@ from toolkit.ingest import (
     Limits,
     Options,
     Part,
-    Span,
     Stream,
-    codec_of_stream,
-    cut,
-    decompressed_stream,
     land,
+    open_stream,
+    spans_of,
     stream_form,
 )
 from toolkit.pipeline.arrivals import cut_settings
@@ -58,10 +56,9 @@ def land_stream(
 ) -> Deliveries:
     """Land all that comes from ``file``; the source's deliveries with this one added."""
     known = known if known is not None else Deliveries(cut_settings(spec.ingest, source))
-    codec, file = codec_of_stream(file)
-    stream = Stream(decompressed_stream(file, codec))
+    stream = open_stream(file)
     form = stream_form(stream, source.format)
-    arriving = Delivered("stdin", "", 0, 0, codec, form, known.next_delivery)
+    arriving = Delivered("stdin", "", 0, 0, stream.codec, form, known.next_delivery)
     pieces: list[tuple[Piece, ...]] = []
     runner.flow("ingest", _jobs(spec, source, known, arriving, stream, pieces))
     if stream.damage is not None and stream.damage.altered is not None:
@@ -91,16 +88,8 @@ def _jobs(
     barred = Tombstones.read(spec.lake_path).forgotten()
     limits = Limits(spec.ingest.shard_bytes, spec.ingest.max_line_bytes)
     terms = (spec.ingest, *source_terms(source), barred)
-    for span, data in _spans(stream, file.format, limits, Options(file.name, source.document)):
+    for span, data in spans_of(stream, file.format, limits, Options(file.name, source.document)):
         number = len(known.parts) + len(pieces)
         piece = Piece(place, replace(span, sha256=sha256_bytes(data)))
         pieces.append((piece,))
         yield SpanJob(spec.lake_path, (number,), ((piece,),), {place: file}, {}, {}, door, *terms, data)
-
-
-def _spans(stream: Stream, form: str, limits: Limits, options: Options) -> Iterator[tuple[Span, bytes]]:
-    for span in cut(stream, form, limits, options):
-        yield span, stream.take(span.stop)
-    if stream.damage is not None:
-        end = stream.size
-        yield Span(end, end, stream.lines() + 1, "compression.damaged", str(stream.damage)), b""

@@ -19,6 +19,7 @@ from toolkit.ingest import expand
 from toolkit.pipeline.arrivals import Arrivals, arrivals
 from toolkit.pipeline.deliveries import NAME as DELIVERIES
 from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries
+from toolkit.pipeline.repairs import FOLDER as REPAIRS
 from toolkit.pipeline.repairs import with_repairs
 from toolkit.pipeline.spec.tables import Source, Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 EVAL_ITEMS = "eval_items.parquet"
 _READERS = 4  # files read at once; each holds a span
-LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", "repairs")
+LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", REPAIRS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Plan:
 
 def state_of(lake: Path) -> str:
     """A hash of what a plan depends on besides raw files: what the lake was given and must forget."""
-    names = [lake / DELIVERIES, lake / TOMBSTONES, *sorted((lake / "repairs").rglob("*.jsonl"))]
+    names = [lake / DELIVERIES, lake / TOMBSTONES, *sorted((lake / REPAIRS).rglob("*.jsonl"))]
     return digest_json([[str(path), sha256_file(path)] for path in names if path.exists()])
 
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,22 +31,18 @@ from toolkit.ingest import (
     Options,
     Part,
     Span,
-    Stream,
-    codec_of,
-    codec_of_stream,
-    cut,
-    decompressed,
-    decompressed_stream,
     form_of,
     land,
+    open_stream,
     parse_contract,
     read_records,
     resolve,
+    spans_of,
 )
 from toolkit.ingest.readers import ROWS, batch_of, check_rows, record_of, sliced
 from toolkit.pipeline.plan import door_of
 from toolkit.pipeline.spec.tables import Source, Spec
-from toolkit.pipeline.workers import usable_cores
+from toolkit.pipeline.workers import in_order, usable_cores
 
 SHOWN = 100
 Named = Sequence[tuple[str, Path | BinaryIO]]
@@ -149,7 +144,7 @@ class Streamed:
         check = Checker(door_of(source, date), settings.max_line_bytes, tuple(source.require))
         limits = Limits(settings.shard_bytes, settings.max_line_bytes)
         pieces = (piece for name, where in self._named for piece in _pieces(name, where, source, limits))
-        for lines, count, refused in _in_order(check, pieces, self._executor):
+        for lines, count, refused in in_order(check, pieces, self._executor, usable_cores()):
             accepted += count
             found.add(refused)
             yield lines
@@ -172,14 +167,10 @@ def _pieces(name: str, where: Path | BinaryIO, source: Source, limits: Limits) -
             for span, frames in read_records(path, form, limits, options):
                 yield Piece(span, frames, form, options)
         return
-    stream = _stream(where)
+    stream = open_stream(where)
     form = resolve(stream, form)
-    for span in cut(stream, form, limits, options):
-        yield Piece(span, stream.take(span.stop), form, options)
-    if stream.damage is not None:
-        end = stream.size
-        lost = Span(end, end, stream.lines() + 1, "compression.damaged", str(stream.damage))
-        yield Piece(lost, b"", form, options)
+    for span, data in spans_of(stream, form, limits, options):
+        yield Piece(span, data, form, options)
 
 
 @contextmanager
@@ -192,30 +183,3 @@ def _file(where: Path | BinaryIO) -> Iterator[Path]:
         shutil.copyfileobj(where, file)
         file.flush()
         yield Path(file.name)
-
-
-def _stream(where: Path | BinaryIO) -> Stream:
-    if isinstance(where, Path):
-        return Stream(decompressed(where, codec_of(where)))
-    codec, file = codec_of_stream(where)
-    return Stream(decompressed_stream(file, codec))
-
-
-def _in_order(
-    check: Checker, pieces: Iterable[Piece], executor: Executor | None
-) -> Iterator[tuple[np.ndarray, int, Quarantined]]:
-    """What comes of the pieces, in their order; at most one more than the cores are with an executor."""
-    if executor is None:
-        yield from map(check, pieces)
-        return
-    waiting: deque[Future[tuple[np.ndarray, int, Quarantined]]] = deque()
-    try:
-        for piece in pieces:
-            waiting.append(executor.submit(check, piece))
-            if len(waiting) > usable_cores():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

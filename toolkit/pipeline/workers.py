@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.pipeline.jobs import Job, Outcome, execute
@@ -25,10 +25,32 @@ _PRELOAD = [
     f"toolkit.pipeline.stages.{name}" for name in ("ingest", "refine", "similar", "silver", "tokens", "gold")
 ]
 
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+
 
 def usable_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], executor: Executor | None, ahead: int
+) -> Iterator[_Result]:
+    """``work`` of each item, in their order; with an ``executor`` at most ``ahead`` + 1 are in flight."""
+    if executor is None:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(executor.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 class Workers:
@@ -64,21 +86,8 @@ class Workers:
 
         For jobs without end: at most one more than the workers are held at a time.
         """
-        waiting: deque[Future[Outcome]] = deque()
-        try:
-            with _worker_losses(), _importable_main():
-                for job in jobs:
-                    if self._here:
-                        yield execute(job)
-                        continue
-                    waiting.append(self._pool().submit(execute, job))
-                    if len(waiting) > self.count:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        with _worker_losses(), _importable_main():
+            yield from in_order(execute, jobs, None if self._here else self._pool(), self.count)
 
     @property
     def _here(self) -> bool:

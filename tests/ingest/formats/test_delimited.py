@@ -59,10 +59,9 @@ def naive_row(data, at, most):
         byte = data[at : at + 1]
         if quote is not None:
             if at > quote + most:
+                fault = "json.too_long" if quote - start > most + 1 else "csv.unclosed_quote"
                 end = data.find(b"\n", quote)
-                return (
-                    (end, end + 1, "csv.unclosed_quote") if end >= 0 else (size, size, "csv.unclosed_quote")
-                )
+                return (end, end + 1, fault) if end >= 0 else (size, size, fault)
             if data[at : at + 2] == b'""':
                 at += 1
             elif byte == b'"':
@@ -124,6 +123,7 @@ def test_rows_are_those_that_a_reader_of_single_bytes_finds(data, limits):
 
 @FAST
 @given(data=ROWS.map(lambda rows: b"x,y\n" + rows), limits=LIMITS)
+@example(data=b'x,y\n"","d,e"', limits=Limits(1, 1))  # the row was too long before the stray quote
 def test_rows_set_aside_whole_are_those_that_a_reader_of_single_bytes_finds(data, limits):
     rows = naive_rows(data, limits.max_record_bytes)[1:]
     wanted = {(at, fault) for start, _, after, fault in rows if fault for at in range(start, after)}

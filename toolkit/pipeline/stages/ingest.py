@@ -27,7 +27,7 @@ from toolkit.ingest import (
     parse_contract,
     read_spans,
 )
-from toolkit.pipeline.deliveries import Delivered, Piece, piece_data
+from toolkit.pipeline.deliveries import Delivered, Piece, books_by_piece, piece_data
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
 from toolkit.pipeline.repairs import FORMAT, by_path, read_repairs
@@ -300,9 +300,7 @@ def _books_of(
     """The books of each piece of the bytes that ``again`` repeats."""
     places = _chain(files, again)
     for manifest in manifests:
-        for piece in manifest.facts["pieces"]:
-            if piece["file"] in places:
-                yield Ledger.from_dict(piece["books"]) if "books" in piece else manifest.ledgers[0]
+        yield from (books for piece, books in books_by_piece(manifest) if piece["file"] in places)
 
 
 def _chain(files: Sequence[Mapping[str, Any]], again: Mapping[str, Any]) -> set[int]:
