@@ -24,6 +24,7 @@ from benchmarks.ingest_peers import READERS, REPO
 from benchmarks.pipeline import RESULTS, machine
 
 README = REPO / "toolkit" / "ingest" / "README.md"
+COMPRESSIONS = ("zstd-1", "zstd-3", "none")
 PEERS = ("datatrove", "duckdb", "polars", "pandas", "pyarrow", "orjson", "msgspec", "zstandard")
 
 
@@ -101,7 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--megabytes", type=int, default=100, help="of each record size")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--compression", nargs="+", default=["zstd", "none"], choices=["zstd", "none"])
+    parser.add_argument("--compression", nargs="+", default=list(COMPRESSIONS), choices=COMPRESSIONS)
     options = parser.parse_args()
     if not any([options.torture, options.readme, options.speed, options.memory, options.profile]):
         options.torture = options.speed = True

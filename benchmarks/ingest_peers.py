@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-LEVEL = 3
 BLOCK = 1 << 20
 REPO = Path(__file__).resolve().parent.parent
 
@@ -27,11 +26,12 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 def toolkit_command(
-    files: Iterable[Path | str], out: Path, workers: int = 1, compression: str = "zst"
+    files: Iterable[Path | str], out: Path, workers: int = 1, compression: str = "zstd-1"
 ) -> list[str]:
     """The command that ingests ``files`` into the lake ``out``; ``-`` is standard input."""
     command = [sys.executable, "-m", "toolkit", "ingest", *map(str, files), "--out", str(out)]
-    return [*command, "--compression", compression, "--workers", str(workers), "-q"]
+    packing = ["none"] if compression == "none" else ["zst", "--level", str(_level(compression))]
+    return [*command, "--compression", *packing, "--workers", str(workers), "-q"]
 
 
 def toolkit_ingest(path: Path, out: Path) -> tuple[list[bytes], list[tuple[str, bytes]]]:
@@ -244,8 +244,13 @@ def _sink(path: Path, compression: str) -> Iterator[BinaryIO]:
             return
         import zstandard
 
-        with zstandard.ZstdCompressor(level=LEVEL).stream_writer(file) as stream:
+        with zstandard.ZstdCompressor(level=_level(compression)).stream_writer(file) as stream:
             yield stream
+
+
+def _level(compression: str) -> int:
+    """1 of ``zstd-1``."""
+    return int(compression.removeprefix("zstd-"))
 
 
 def _out(path: Path, folder: Path, compression: str) -> Path:
@@ -321,7 +326,9 @@ def _write_pyarrow(path: Path, sink: BinaryIO) -> None:
 def _write_polars(files: list[Path], folder: Path, compression: str, workers: int) -> None:
     import polars
 
-    more = {} if compression == "none" else {"compression": "zstd", "compression_level": LEVEL}
+    more = {}
+    if compression != "none":
+        more = {"compression": "zstd", "compression_level": _level(compression)}
     polars.scan_ndjson(files).sink_ndjson(_out(Path("all"), folder, compression), **more)
 
 
@@ -342,6 +349,8 @@ def _write_datatrove(files: list[Path], folder: Path, compression: str, workers:
     from datatrove.pipeline.writers import JsonlWriter
 
     packing = None if compression == "none" else "zstd"
+    if packing:
+        _fix_level_of_fsspec(_level(compression))
     LocalPipelineExecutor(
         pipeline=[
             JsonlReader(str(files[0].parent), glob_pattern="*.jsonl", adapter=_keep_row),
@@ -350,7 +359,19 @@ def _write_datatrove(files: list[Path], folder: Path, compression: str, workers:
         tasks=len(files),
         workers=workers,
         logging_dir=str(folder / "logs"),
+        start_method="fork",  # so that workers compress at the level set here
     ).run()
+
+
+def _fix_level_of_fsspec(level: int) -> None:
+    """datatrove writes through fsspec, whose own level of zstd is 10 and has no setting."""
+    import zstandard
+    from fsspec.compression import register_compression
+
+    def writer(file: BinaryIO, mode: str = "wb", **_: Any) -> Any:
+        return zstandard.ZstdCompressor(level=level).stream_writer(file)
+
+    register_compression("zstd", writer, "zst", force=True)
 
 
 def _keep_row(_self: Any, data: dict[str, Any], _path: str, place: int) -> dict[str, Any]:
@@ -362,7 +383,7 @@ def _give_row(_self: Any, document: Any) -> dict[str, Any]:
 
 
 def _write_toolkit(files: list[Path], folder: Path, compression: str, workers: int) -> None:
-    command = toolkit_command(files, folder / "lake", workers, "zst" if compression == "zstd" else "none")
+    command = toolkit_command(files, folder / "lake", workers, compression)
     os.execv(command[0], command)  # this process becomes the command itself
 
 

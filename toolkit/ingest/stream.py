@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from toolkit.errors import RequestError
 from toolkit.ingest.codecs import Damage, codec_of, codec_of_stream, decompressed, decompressed_stream
 from toolkit.ingest.formats import FORMATS
@@ -16,6 +18,7 @@ from toolkit.ingest.formats.aside import rest
 from toolkit.ingest.frames import Options
 from toolkit.ingest.span import Limits, Span
 from toolkit.ingest.validate import parse
+from toolkit.kernels.json_lines import count_newlines
 
 _ENCODINGS = {
     "UTF-32LE": re.compile(rb"\xff\xfe\0\0|(?:[\t\n\r -\x7f]\0\0\0){2}"),
@@ -63,7 +66,7 @@ class Stream:
     def add(self, data: bytes) -> None:
         """Hash and count bytes that pass."""
         self._digest.update(data)
-        self._line_ends += data.count(b"\n")
+        self._line_ends += count_newlines(np.frombuffer(data, np.uint8))
         self._last = data[-1:] or self._last
         self.size += len(data)
 

@@ -10,7 +10,7 @@ Python what each computes.
 from toolkit.kernels.alike import alike
 from toolkit.kernels.bronze_lines import bronze_lines
 from toolkit.kernels.flatten import flatten
-from toolkit.kernels.frame import frame
+from toolkit.kernels.frame import count_newlines, frame
 from toolkit.kernels.json_scan import ABSENT, ASK, BAD, GOOD, OTHER, Scan, scan
 from toolkit.kernels.set_hash import add_mod128, leading_u64
 from toolkit.kernels.sha256 import digests
@@ -25,6 +25,7 @@ __all__ = [
     "add_mod128",
     "alike",
     "bronze_lines",
+    "count_newlines",
     "digests",
     "flatten",
     "frame",

@@ -42,7 +42,7 @@ def part_of(shard: Path | str) -> str:
     return Path(shard).name.split(".")[0]
 
 
-def write_shard(path: Path, lines: bytes | bytearray | memoryview, level: int = 3) -> None:
+def write_shard(path: Path, lines: bytes | bytearray | memoryview, level: int = 1) -> None:
     """Write ``lines`` (whole lines, each ended by LF) as ``path``'s suffix says, whole or not at all."""
     compress, view = _compressor(path.name, level), memoryview(lines)
     with writing(path) as temporary, temporary.open("wb") as file:

@@ -15,7 +15,7 @@ import numpy as np
 
 from toolkit.ingest.frames import Frames, Options
 from toolkit.ingest.span import Limits, Span, pieces
-from toolkit.kernels.json_lines import frame
+from toolkit.kernels.json_lines import count_newlines, frame
 
 
 def cut(
@@ -66,7 +66,7 @@ class _Cutter:
         """Note the line ends in these bytes: where the open line begins, and its number."""
         last = block.rfind(b"\n", at, end)
         if last >= 0:
-            self.line += block.count(b"\n", at, last + 1)
+            self.line += count_newlines(np.frombuffer(block, np.uint8)[at : last + 1])
             self.line_start = self.offset + last + 1
 
     def _line_end(self, end: int) -> Iterator[Span]:

@@ -53,7 +53,7 @@ class Ingest:
     @property
     def used_level(self) -> int:
         """The level of the compression: its own default where none is given."""
-        return {"zst": 3, "gz": 6, "none": 0}[self.compression] if self.level is None else self.level
+        return {"zst": 1, "gz": 6, "none": 0}[self.compression] if self.level is None else self.level
 
 
 @dataclass(frozen=True)
