@@ -57,7 +57,7 @@ def ingest(
     license: str | None = None,
     format: str = "auto",
     document: str = "blank-line",
-    require: Sequence[str] = (),
+    require: str | Sequence[str] = (),
     declared_id: str | None = None,
     settings: Ingest | None = None,
     logical_date: str | None = None,
@@ -69,9 +69,10 @@ def ingest(
 ) -> Run | Streamed:
     """Land ``paths`` (files, folders, globs; ``-`` alone is standard input) as bronze shards in ``out``.
 
-    A second call lands only what is new. ``settings`` are those of a spec's ``[ingest]``;
-    ``executor`` is any of ``concurrent.futures``. Raises RequestError for a wrong request and
-    GateError when more is rejected than ``settings.max_reject_share``, or the books do not balance.
+    Of ``paths`` and of ``require`` there may be one or a list. A second call lands only what is new.
+    ``settings`` are those of a spec's ``[ingest]``; ``executor`` is any of ``concurrent.futures``.
+    Raises RequestError for a wrong request, and GateError when more is rejected than
+    ``settings.max_reject_share`` or the books do not balance.
 
     Read back what has landed with ``toolkit.ingest.records(run.lake)`` or ``.batches(run.lake)``.
     Without ``out`` nothing is written: the records come from the Streamed that is returned.
@@ -85,7 +86,7 @@ def ingest(
         license=license,
         format=format,
         document=document,
-        require=tuple(require),
+        require=(require,) if isinstance(require, str) else tuple(require),
         declared_id=declared_id,
     )
     table = LakeTable("" if out is None else str(out), logical_date, "bronze")
