@@ -1,9 +1,15 @@
 """The verb ``toolkit.ingest``: what may be handed to it, and what it hands back."""
 
+import inspect
+from typing import get_overloads
+
 import pytest
 
 import toolkit
 from toolkit.errors import RequestError
+from toolkit.pipeline.ingest import ingest
+from toolkit.pipeline.result import Run
+from toolkit.pipeline.streamed import Streamed
 
 
 @pytest.fixture
@@ -39,3 +45,18 @@ def test_a_requirement_that_is_no_text_is_refused(raw, wrong):
 @pytest.mark.parametrize("kind", [str, lambda path: path, lambda path: [path], lambda path: (str(path),)])
 def test_one_path_needs_no_list(raw, kind):
     assert streamed(kind(raw)) == ([{"text": "a"}, {"n": 1}], {})
+
+
+def test_the_type_of_out_decides_the_type_of_the_result(raw, tmp_path):
+    told = {each.__annotations__["out"]: each.__annotations__["return"] for each in get_overloads(ingest)}
+    assert told == {"None": "Streamed", "str | Path": "Run"}
+    assert isinstance(toolkit.ingest(raw), Streamed)
+    assert isinstance(toolkit.ingest(raw, tmp_path / "lake", workers=1), Run)
+
+
+@pytest.mark.parametrize("each", get_overloads(ingest), ids=lambda each: each.__annotations__["return"])
+def test_an_overload_has_the_options_of_the_verb(each):
+    told, real = (inspect.signature(one).parameters for one in (each, ingest))
+    assert list(told) == list(real)
+    own = {"out", "workers", "cluster"}  # what a stream does not take
+    assert all(told[name].annotation == real[name].annotation for name in told.keys() - own)

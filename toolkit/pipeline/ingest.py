@@ -44,9 +44,43 @@ Paths = str | Path | Sequence[str | Path]
 
 
 @overload
-def ingest(paths: Paths, out: None = None, *options: Any, **named: Any) -> Streamed: ...
+def ingest(
+    paths: Paths,
+    out: None = None,
+    source: str = ...,
+    type: str = ...,
+    license: str | None = ...,
+    format: str = ...,
+    document: str = ...,
+    require: str | Sequence[str] = ...,
+    declared_id: str | None = ...,
+    settings: Ingest | None = ...,
+    logical_date: str | None = ...,
+    workers: None = ...,
+    cluster: None = ...,
+    executor: Executor | None = ...,
+    progress: Progress | None = ...,
+    stdin: BinaryIO | None = ...,
+) -> Streamed: ...
 @overload
-def ingest(paths: Paths, out: str | Path, *options: Any, **named: Any) -> Run: ...
+def ingest(
+    paths: Paths,
+    out: str | Path,
+    source: str = ...,
+    type: str = ...,
+    license: str | None = ...,
+    format: str = ...,
+    document: str = ...,
+    require: str | Sequence[str] = ...,
+    declared_id: str | None = ...,
+    settings: Ingest | None = ...,
+    logical_date: str | None = ...,
+    workers: int | None = ...,
+    cluster: str | None = ...,
+    executor: Executor | None = ...,
+    progress: Progress | None = ...,
+    stdin: BinaryIO | None = ...,
+) -> Run: ...
 
 
 def ingest(
