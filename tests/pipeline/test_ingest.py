@@ -1,6 +1,7 @@
 """The verb ``toolkit.ingest``: what may be handed to it, and what it hands back."""
 
 import inspect
+import os
 from typing import get_overloads
 
 import pytest
@@ -45,6 +46,14 @@ def test_a_requirement_that_is_no_text_is_refused(raw, wrong):
 @pytest.mark.parametrize("kind", [str, lambda path: path, lambda path: [path], lambda path: (str(path),)])
 def test_one_path_needs_no_list(raw, kind):
     assert streamed(kind(raw)) == ([{"text": "a"}, {"n": 1}], {})
+
+
+@pytest.mark.parametrize("out", [None, "lake"])
+def test_a_named_pipe_is_refused_before_anything_is_written(tmp_path, out):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RequestError, match="toolkit ingest - < "):
+        toolkit.ingest(tmp_path / "pipe", out and tmp_path / out)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_the_type_of_out_decides_the_type_of_the_result(raw, tmp_path):
