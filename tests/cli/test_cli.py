@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 
@@ -72,6 +73,13 @@ def test_a_wrong_request_exits_2_with_one_message(tmp_path, arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_named_pipe_is_refused_with_the_command_that_reads_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused = cli("ingest", tmp_path / "pipe", "--out", tmp_path / "lake")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"toolkit ingest - < {tmp_path / 'pipe'}\n")
 
 
 def test_cuda_without_a_gpu_is_refused_clearly(dumps):

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.ingest import codecs
 from toolkit.ingest.codecs import (
     Damage,
     codec_of,
@@ -23,7 +22,9 @@ from toolkit.ingest.codecs import (
     codec_of_stream,
     decompressed,
     decompressed_stream,
+    tape,
 )
+from toolkit.ingest.codecs.zst_parts import zst_parts
 
 
 def zstd(data):
@@ -285,7 +286,7 @@ def test_a_bzip2_file_that_ends_in_a_block_is_damaged_from_that_block():
 
 
 def zstd_places(packed):
-    return [at for at, _ in codecs._zst_parts(codecs._Tape(io.BytesIO(packed), True))]
+    return [at for at, _ in zst_parts(tape.Tape(io.BytesIO(packed), True))]
 
 
 def test_a_damaged_zstd_block_costs_that_block_and_what_follows():
@@ -391,7 +392,7 @@ def test_a_stream_whose_codec_was_told_can_be_read_in_any_size(size):
 
 @pytest.mark.parametrize("codec", ["bz2", "xz"])
 def test_a_member_too_long_to_keep_is_damaged_from_its_step(monkeypatch, codec):
-    monkeypatch.setattr(codecs, "_KEEP", 10_000)
+    monkeypatch.setattr(tape, "KEEP", 10_000)
     data = RANDOM.randbytes(50_000).hex().encode()
     packed = PACK[codec](data)
     found, damage = read(flip(packed, (len(packed) - 20) * 8), codec)

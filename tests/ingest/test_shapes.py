@@ -13,6 +13,7 @@ from ingest.taken import take
 from ingest.test_conservation import PIECES
 from toolkit.ingest import payload_of
 from toolkit.ingest.declared import declared_ids
+from toolkit.ingest.shapes import shape_facts
 from toolkit.pipeline.spec.tables import Ingest
 from toolkit.storage import read_json, read_shard, shards
 
@@ -79,6 +80,52 @@ def test_a_shape_of_very_many_keys_is_not_kept(keys, kept):
 def test_the_keys_of_a_file_in_a_part_are_64_kib_at_most():
     rows = shapes(*({f"{i:010000d}": 1} for i in range(20)))
     assert sum(len(key) for row in rows for key in row["keys"]) == 60_000
+
+
+def odd_files(folder, count):
+    """Files of three records each: two of a shape of 20,000 bytes that no other file has, one of another."""
+    for i in range(count):
+        odd, other = {f"{i:03d}" + "x" * 20_000: 1}, {"y": i}
+        Path(folder, f"{i:03d}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in (odd, odd, other)))
+
+
+@pytest.fixture(scope="module")
+def odd_part(tmp_path_factory):
+    """The manifest of one part of 300 such files."""
+    raw, lake = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("made") / "lake"
+    odd_files(raw, 300)
+    toolkit.ingest(raw, lake, settings=Ingest(shard_bytes=1 << 26), workers=1)
+    (path,) = lake.glob("bronze/*/*.manifest.json")
+    return path
+
+
+def test_the_shapes_of_a_part_of_many_odd_files_are_1_mib_at_most(odd_part):
+    rows = read_json(odd_part)["facts"]["shapes"]
+    size = len(json.dumps(rows, separators=(",", ":")))
+    assert (1 << 20) - 25_000 < size <= (1 << 20) + len(rows) + 1  # the commas and brackets of the list
+
+
+def test_the_records_whose_shape_did_not_fit_are_counted(odd_part):
+    manifest = read_json(odd_part)
+    told = sum(row["records"] for row in manifest["facts"]["shapes"])
+    assert told + manifest["facts"]["records_without_shape"] == manifest["outputs"][0]["rows"] == 900
+
+
+def test_a_shape_that_does_not_fit_leaves_its_room_to_smaller_ones(odd_part):
+    assert ["y"] in [row["keys"] for row in read_json(odd_part)["facts"]["shapes"]]
+
+
+def test_the_shapes_of_a_part_are_told_in_the_order_of_files_and_lines(odd_part):
+    places = [(row["file"], row["first"]) for row in read_json(odd_part)["facts"]["shapes"]]
+    assert places == sorted(places)
+
+
+def test_shapes_that_fit_leave_no_record_without_one():
+    assert shape_facts([take(b'{"a":1}\n{"b":1}').shapes])["records_without_shape"] == 0
+
+
+def test_a_record_whose_keys_are_not_unicode_is_counted_as_one_without_a_shape():
+    assert shape_facts([take(b'{"a":1}\n{"\\ud800":1}').shapes])["records_without_shape"] == 1
 
 
 DECLARED = [

@@ -1,5 +1,6 @@
 import gzip
 import os
+import shlex
 
 import pytest
 
@@ -85,6 +86,15 @@ def test_each_name_leads_to_its_file(base):
 def test_a_source_without_a_file_is_refused_by_name(base, pattern):
     with pytest.raises(FileNotFoundError, match="source 's': no file at"):
         expand(base, pattern, "s")
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "a pipe"])
+def test_a_named_pipe_is_to_be_given_as_standard_input(base, name):
+    os.mkfifo(base / name)
+    with pytest.raises(RequestError) as refusal:
+        expand(base, name, "s")
+    assert "is a named pipe" in str(refusal.value)
+    assert str(refusal.value).endswith(f"toolkit ingest - < {shlex.quote(str(base / name))}")
 
 
 def test_an_empty_folder_is_refused(base):

@@ -146,5 +146,12 @@ def test_a_request_that_matches_nothing_changes_nothing(spec, request_, hint):
     assert tree(spec.parent / "lake") == before
 
 
+def test_a_lake_without_licences_says_so(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"n":1}\n')
+    lake = toolkit.ingest(tmp_path / "a.jsonl", tmp_path / "lake", workers=1).lake
+    with pytest.raises(RequestError, match=r"'MIT' in .*; none of its records has a licence\.$"):
+        toolkit.forget(lake, license="MIT")
+
+
 def test_a_text_with_words_of_its_own_is_really_searched(spec):
     assert words("mix3x").split()[5] in everything(spec.parent / "lake")

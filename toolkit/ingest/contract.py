@@ -49,7 +49,7 @@ def parse_contract(lines: Sequence[str]) -> tuple[Field, ...]:
     """Read ``name`` or ``name:type`` lines; RequestError names the valid types."""
     fields = []
     for line in lines:
-        name, _, kind = line.partition(":")
+        name, _, kind = line.partition(":") if isinstance(line, str) else ("", "", "")
         if not name or (kind and kind not in TYPES):
             raise RequestError(f"{line!r}: expected FIELD or FIELD:TYPE with a type of {', '.join(TYPES)}")
         fields.append(Field(tuple(name.split(".")), kind or "any"))

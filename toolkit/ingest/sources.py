@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -34,6 +35,11 @@ def expand(base: Path, pattern: str, source: str, form: str = "auto") -> list[tu
                 raise FileNotFoundError(f"source {source!r}: the folder {target} is empty.")
         elif target.is_file():
             found = [target]
+        elif target.is_fifo():
+            raise RequestError(
+                f"source {source!r}: {target} is a named pipe and can be read only once. Give it as standard "
+                f"input: toolkit ingest - < {shlex.quote(str(target))}"
+            )
         else:
             found = [path for path in _glob(base, pattern) if path.is_file()]
     except PermissionError as error:

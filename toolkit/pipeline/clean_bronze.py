@@ -19,7 +19,7 @@ import numpy as np
 from toolkit.errors import ToolkitError
 from toolkit.ingest import Forgotten, Frames, judge, payload_of
 from toolkit.ingest.declared import declared_ids
-from toolkit.ingest.shapes import Shapes
+from toolkit.ingest.shapes import Shapes, shape_facts
 from toolkit.pipeline.repairs import FOLDER as REPAIRS
 from toolkit.pipeline.repairs import forget_repairs, repair_files
 from toolkit.pipeline.spec.tables import Ingest, Source, Spec
@@ -133,7 +133,7 @@ def _told(lines: Sequence[bytes]) -> dict[str, Any]:
         frames = Frames(data, start, stop, np.array(places, np.int64), start, stop - start)
         shapes.add(name, frames, judge(frames, len(data)), np.arange(len(frames)))
         total += len(data)
-    return {"shapes": shapes.to_data(), "payload_bytes": total}
+    return {**shape_facts([shapes]), "payload_bytes": total}
 
 
 def _split(lines: Iterable[Line], forgotten: Forgotten) -> tuple[list[Line], list[Line]]:

@@ -143,10 +143,9 @@ def _request(
     if license is not None:
         found = {line[0] for line in lines if line[1] == license}
         if not found:
-            known = sorted({line[1] for line in lines if line[1] is not None})
-            raise RequestError(
-                f"no record under licence {license!r} in {lake}; there are: {', '.join(known)}."
-            )
+            known = ", ".join(sorted({line[1] for line in lines if line[1] is not None}))
+            has = f"there are: {known}" if known else "none of its records has a licence"
+            raise RequestError(f"no record under licence {license!r} in {lake}; {has}.")
         return dead.with_license(license, sorted(found))
     missing = wanted - {line[0] for line in lines}
     if missing:

@@ -44,9 +44,43 @@ Paths = str | Path | Sequence[str | Path]
 
 
 @overload
-def ingest(paths: Paths, out: None = None, *options: Any, **named: Any) -> Streamed: ...
+def ingest(
+    paths: Paths,
+    out: None = None,
+    source: str = ...,
+    type: str = ...,
+    license: str | None = ...,
+    format: str = ...,
+    document: str = ...,
+    require: str | Sequence[str] = ...,
+    declared_id: str | None = ...,
+    settings: Ingest | None = ...,
+    logical_date: str | None = ...,
+    workers: None = ...,
+    cluster: None = ...,
+    executor: Executor | None = ...,
+    progress: Progress | None = ...,
+    stdin: BinaryIO | None = ...,
+) -> Streamed: ...
 @overload
-def ingest(paths: Paths, out: str | Path, *options: Any, **named: Any) -> Run: ...
+def ingest(
+    paths: Paths,
+    out: str | Path,
+    source: str = ...,
+    type: str = ...,
+    license: str | None = ...,
+    format: str = ...,
+    document: str = ...,
+    require: str | Sequence[str] = ...,
+    declared_id: str | None = ...,
+    settings: Ingest | None = ...,
+    logical_date: str | None = ...,
+    workers: int | None = ...,
+    cluster: str | None = ...,
+    executor: Executor | None = ...,
+    progress: Progress | None = ...,
+    stdin: BinaryIO | None = ...,
+) -> Run: ...
 
 
 def ingest(
@@ -57,7 +91,7 @@ def ingest(
     license: str | None = None,
     format: str = "auto",
     document: str = "blank-line",
-    require: Sequence[str] = (),
+    require: str | Sequence[str] = (),
     declared_id: str | None = None,
     settings: Ingest | None = None,
     logical_date: str | None = None,
@@ -69,9 +103,10 @@ def ingest(
 ) -> Run | Streamed:
     """Land ``paths`` (files, folders, globs; ``-`` alone is standard input) as bronze shards in ``out``.
 
-    A second call lands only what is new. ``settings`` are those of a spec's ``[ingest]``;
-    ``executor`` is any of ``concurrent.futures``. Raises RequestError for a wrong request and
-    GateError when more is rejected than ``settings.max_reject_share``, or the books do not balance.
+    Of ``paths`` and of ``require`` there may be one or a list. A second call lands only what is new.
+    ``settings`` are those of a spec's ``[ingest]``; ``executor`` is any of ``concurrent.futures``.
+    Raises RequestError for a wrong request, and GateError when more is rejected than
+    ``settings.max_reject_share`` or the books do not balance.
 
     Read back what has landed with ``toolkit.ingest.records(run.lake)`` or ``.batches(run.lake)``.
     Without ``out`` nothing is written: the records come from the Streamed that is returned.
@@ -85,7 +120,7 @@ def ingest(
         license=license,
         format=format,
         document=document,
-        require=tuple(require),
+        require=(require,) if isinstance(require, str) else tuple(require),
         declared_id=declared_id,
     )
     table = LakeTable("" if out is None else str(out), logical_date, "bronze")

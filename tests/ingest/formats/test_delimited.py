@@ -20,7 +20,8 @@ from ingest.formats.framed import (
     records,
     spans_of,
 )
-from toolkit.ingest.formats.delimited import HEADER_BYTES, cut_csv, cut_tsv, frames_csv, frames_tsv
+from toolkit.ingest.formats.delimited import cut_csv, cut_tsv, frames_csv, frames_tsv
+from toolkit.ingest.formats.delimited_header import HEADER_BYTES
 from toolkit.ingest.span import Limits, Span
 
 CSV, TSV = (cut_csv, frames_csv), (cut_tsv, frames_tsv)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.ingest.formats import FORMATS
-from toolkit.ingest.formats.delimited import HEADER_BYTES
+from toolkit.ingest.formats.delimited_header import HEADER_BYTES
 from toolkit.ingest.frames import Options
 from toolkit.ingest.span import Limits
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.ingest.formats.aside import rest, whole_pieces
+from toolkit.ingest.formats.bom import mark_length
 from toolkit.ingest.frames import Frames
 from toolkit.ingest.span import Limits, Span, pieces
 from toolkit.kernels import json_frame as scanner
@@ -84,7 +85,7 @@ class _Cutter:
     def feed(self, block: bytes) -> Iterator[Span]:
         """Spans that end in this block; where it breaks, what the state says is of its beginning."""
         state = self.state
-        at = _mark(block) if state[scanner.BASE] == 0 else 0
+        at = mark_length(block) if state[scanner.BASE] == 0 else 0
         for count in _scans(block, at, state, self.out, self.limits):
             for row in self.out[:count].tolist():
                 yield from self._spans(*row)
@@ -123,7 +124,7 @@ class _Cutter:
 
 def frames(data: bytes, span: Span, kind: Kind) -> Frames:
     """The values of a span; what does not fit the grammar is one row with the fault ``kind.broken``."""
-    at = _mark(data) if span.start == 0 else 0
+    at = mark_length(data) if span.start == 0 else 0
     state = _state(kind, span.start, span.line, _grammar(span, kind))
     found, faults = [np.empty((0, 4), np.int64)], {}
     out = np.empty((max(_ROWS, len(data) // 128), 4), np.int64)
@@ -178,10 +179,6 @@ def _whole_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
             held, started = b"", True
     if held:
         yield held
-
-
-def _mark(data: bytes) -> int:
-    return len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
 
 
 def _complaint(state: np.ndarray, block: bytes) -> str:

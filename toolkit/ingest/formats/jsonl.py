@@ -8,11 +8,11 @@ its spans carry the fault ``json.too_long``.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from toolkit.ingest.formats.bom import mark_length
 from toolkit.ingest.frames import Frames, Options
 from toolkit.ingest.span import Limits, Span, pieces
 from toolkit.kernels.json_lines import count_newlines, frame
@@ -94,7 +94,7 @@ class _Cutter:
 def frames(data: bytes, span: Span, options: Options) -> Frames:
     """The lines of a span, blank ones left out."""
     view = np.frombuffer(data, np.uint8)
-    mark = len(codecs.BOM_UTF8) if span.start == 0 and data.startswith(codecs.BOM_UTF8) else 0
+    mark = mark_length(data) if span.start == 0 else 0
     start, stop, blank = frame(view[mark:])
     start, stop = start + mark, stop + mark
     keep = ~blank

@@ -27,6 +27,7 @@ from toolkit.ingest import (
     parse_contract,
     read_spans,
 )
+from toolkit.ingest.shapes import shape_facts
 from toolkit.pipeline.deliveries import Delivered, Piece, books_by_piece, piece_data
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
@@ -161,7 +162,7 @@ class IngestJob:
         facts = {
             "terms": self._terms(),
             "pieces": pieces,
-            "shapes": [row for part in made for row in part.shapes.to_data()],
+            **shape_facts(part.shapes for part in made),
             "payload_bytes": sum(part.payload_bytes for part in made),
         }
         content = Content(
