@@ -45,18 +45,19 @@ def forget(
     lake: str | Path,
     source: str | None = None,
     license: str | None = None,
-    ids: Sequence[str] = (),
+    ids: str | Sequence[str] = (),
     workers: int | None = None,
     device: str | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Forget a ``source``, everything under a ``license``, or the records with these ``ids``.
+    """Forget a ``source``, everything under a ``license``, or the records with these ``ids``, one or more.
 
     Raises RequestError when nothing matches. Returns the lake as it is afterwards.
     """
     started = time.perf_counter()
     lake = Path(lake).resolve()
+    ids = (ids,) if isinstance(ids, str) else tuple(ids)
     if sum((source is not None, license is not None, bool(ids))) != 1:
         raise RequestError("forget takes one of --source, --license and --ids.")
     pick(device)

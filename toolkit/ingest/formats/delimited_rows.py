@@ -6,12 +6,14 @@ import msgspec
 import numpy as np
 
 from toolkit.kernels import csv_frame as kernel
+from toolkit.kernels.json_lines import count_newlines
 
 
 def rows_of(data: bytes, at: int, line: int, delimiter: bytes) -> tuple[np.ndarray, int]:
     """The rows that are not blank, as ``kernel.rows`` measures them, and the bytes of the others."""
-    out, blank = np.empty((data.count(b"\n") + 1, kernel.COLUMNS), np.int64), np.zeros(1, np.int64)
-    count = kernel.rows(np.frombuffer(data, np.uint8), at, line, delimiter[0], blank, out)
+    text = np.frombuffer(data, np.uint8)
+    out, blank = np.empty((count_newlines(text) + 1, kernel.COLUMNS), np.int64), np.zeros(1, np.int64)
+    count = kernel.rows(text, at, line, delimiter[0], blank, out)
     return out[:count], int(blank[0])
 
 
