@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.archetypes import synth
     from toolkit.pipeline.audit import audit
+    from toolkit.pipeline.dedup import dedup
     from toolkit.pipeline.doctor import doctor
     from toolkit.pipeline.forget import forget
     from toolkit.pipeline.ingest import ingest
@@ -27,21 +28,37 @@ if TYPE_CHECKING:
     from toolkit.pipeline.trace import trace
 
 __version__ = "0.1.0"
-__all__ = ["audit", "doctor", "forget", "ingest", "quarantine", "report", "run", "synth", "trace"]
+__all__ = ["audit", "dedup", "doctor", "forget", "ingest", "quarantine", "report", "run", "synth", "trace"]
 
 # Found at first use, so that importing the toolkit, or asking it for help, takes no time.
 _HOMES = {name: f"toolkit.pipeline.{name}" for name in __all__} | {"synth": "toolkit.archetypes"}
 
 
-class _Verb(ModuleType):
-    """A room whose name is a verb too: ``toolkit.ingest(...)`` calls the function of that name."""
+class _Room(ModuleType):
+    """A room whose name is a verb too, and whose names are found at first use.
+
+    ``toolkit.ingest(...)`` calls the function of that name; ``_HOMES`` of the room says which of
+    its modules holds which names.
+    """
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         name = self.__name__.rpartition(".")[2]
         return getattr(importlib.import_module(f"toolkit.pipeline.{name}"), name)(*arguments, **options)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in self._HOMES.get(name, ()):
+            value = getattr(value, name)  # a function that has the name of its module, not the module
+        super().__setattr__(name, value)
 
-importlib.import_module("toolkit.ingest").__class__ = _Verb
+    def __getattr__(self, name: str) -> Any:
+        home = next((home for home, names in self._HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{self.__name__}.{home}"), name)
+
+
+for _name in ("dedup", "ingest"):
+    importlib.import_module(f"toolkit.{_name}").__class__ = _Room
 
 
 def __getattr__(name: str) -> Any:

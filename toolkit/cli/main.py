@@ -127,6 +127,39 @@ def ingest(
 
 
 @app.command()
+def dedup(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders or globs of JSON lines and Parquet.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder, or that of the same dedup.", show_default=False)],
+    text: Annotated[
+        str | None, typer.Option(help="The field to compare; default: text, else the conversation.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="The share of shingles from which two are one.")] = 0.8,
+    recall: Annotated[float, typer.Option(help="The share of such pairs that the sieve must find.")] = 0.995,
+    shingle: Annotated[str, typer.Option(help="word:N or byte:N.")] = "word:5",
+    against: Annotated[
+        list[Path] | None, typer.Option(help="The --out of an earlier dedup: its survivors stay.")
+    ] = None,
+    keep: Annotated[
+        str, typer.Option(help="What is preferred: rank of the input, length, fields of numbers, id.")
+    ] = "rank,length,id",
+    chains: Annotated[bool, typer.Option(help="Remove whole connected components, for comparison.")] = False,
+    max_loss: Annotated[float, typer.Option(help="An input that loses more stops the run, exit 1.")] = 1.0,
+    slots: Annotated[int, typer.Option(help="The most minima a sketch may have, up to 1024.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of the sketches.")] = 1,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove exact and near-duplicates, each with the similarity that was measured."""
+    options = (text, threshold, recall, shingle, against or (), keep, chains, max_loss, slots, seed)
+    show(toolkit.dedup(inputs, out, *options, workers, cluster, _progress(quiet or json)), json)
+
+
+@app.command()
 def audit(lake: Lake, json: Json = False) -> None:
     """Prove that nothing was lost: recompute every ledger from the files."""
     found = toolkit.audit(lake)

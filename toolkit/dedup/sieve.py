@@ -28,12 +28,14 @@ class Pairs:
 
     ``packed`` uint64[p], ascending: preferred document << 32 | other. ``met`` uint16[p]: in how
     many bands. ``overfull``: buckets above the cap. ``skipped``: pairs not made in them.
+    ``largest``: members of the largest bucket.
     """
 
     packed: np.ndarray
     met: np.ndarray
     overfull: int
     skipped: int
+    largest: int = 0
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -72,7 +74,9 @@ def bucket_pairs(keys: np.ndarray, docs: np.ndarray, cap: int = CAP) -> Pairs:
     write_pairs(keys, docs, cap, packed)
     packed.sort()
     packed = packed[_first(packed)]  # a document may be in several buckets
-    return Pairs(packed, np.ones(len(packed), np.uint16), overfull, skipped)
+    starts = np.flatnonzero(_first(keys))
+    largest = int(np.diff(starts, append=len(keys)).max()) if len(keys) else 0
+    return Pairs(packed, np.ones(len(packed), np.uint16), overfull, skipped, largest)
 
 
 def _first(ordered: np.ndarray) -> np.ndarray:
@@ -87,8 +91,10 @@ def merge_pairs(bands: Iterable[Pairs]) -> Pairs:
 
     Bands are merged as they come, so an iterator needs room for the union and one band.
     """
-    packed, met, overfull, skipped = np.empty(0, np.uint64), np.empty(0, np.uint16), 0, 0
+    packed, met = np.empty(0, np.uint64), np.empty(0, np.uint16)
+    overfull = skipped = largest = 0
     for band in bands:
+        largest = max(largest, band.largest)
         overfull, skipped = overfull + band.overfull, skipped + band.skipped
         both, counts = np.concatenate([packed, band.packed]), np.concatenate([met, band.met])
         order = np.argsort(both, kind="stable")  # two sorted runs: one merge
@@ -96,4 +102,4 @@ def merge_pairs(bands: Iterable[Pairs]) -> Pairs:
         starts = np.flatnonzero(_first(both))
         packed = both[starts]
         met = np.add.reduceat(counts, starts, dtype=np.uint16) if len(starts) else counts
-    return Pairs(packed, met, overfull, skipped)
+    return Pairs(packed, met, overfull, skipped, largest)

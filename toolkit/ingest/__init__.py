@@ -5,8 +5,7 @@ files -> census (spans) -> framing or extraction (frames) -> validation -> const
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toolkit.ingest.bronze import Door
@@ -49,7 +48,6 @@ _HOMES = {
     "reasons": ("REASONS",),
     "validate": ("judge",),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BRONZE_SCHEMA",
@@ -85,13 +83,3 @@ __all__ = [
     "suspected_renames",
     "take_census",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'toolkit.ingest' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"toolkit.ingest.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])

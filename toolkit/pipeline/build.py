@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from toolkit.errors import GateError
 from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_rejects, door_facts
+from toolkit.pipeline.compare import compare
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.repairs import with_recovered
@@ -16,9 +17,7 @@ from toolkit.pipeline.stages.gold import gold_jobs
 from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
-from toolkit.pipeline.stages.similar import band_jobs, verify_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
-from toolkit.pipeline.stages.verdict import decide, put_in_order
 from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
@@ -84,15 +83,8 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
         return fresh
     begin(lake / SILVER_STAGE)
     refined = runner.stage("refine", refine)
-    corpus, sketch = load_corpus(lake, refine)
-    order, representative = put_in_order(corpus, sketch)
-    bands = band_jobs(corpus, spec.dedup)
-    proposed = runner.stage("bands", bands)
-    blocks, candidates = verify_jobs(corpus, spec.dedup, bands)
-    runner.stage("verify", blocks)
-    facts = decide(corpus, spec.dedup, order, representative, candidates, len(blocks))
-    for name in ("overfull_buckets", "skipped_pairs"):
-        facts[name] = sum(manifest.facts[name] for manifest in proposed)
+    corpus, sketch = load_corpus(lake, [job.stem for job in refine], [job.key for job in refine])
+    facts = compare(corpus, sketch, spec.dedup, runner)
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
     names = ("records", "quality", "decontaminate")
     ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]

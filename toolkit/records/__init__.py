@@ -4,13 +4,14 @@ from toolkit.records.canonical import Draft, SchemaError, canonical, decode_payl
 from toolkit.records.evidence import EVIDENCE, evidence
 from toolkit.records.jcs import NotCanonical, canonical_bytes, canonical_id, canonical_json
 from toolkit.records.rendering import compared_text, every_text
-from toolkit.records.schema import CANONICAL, REGIMES, SOURCE_TYPES
+from toolkit.records.schema import CANONICAL, QUALITY, REGIMES, SOURCE_TYPES
 from toolkit.records.shapes import MAP_FIELDS, recognise
 
 __all__ = [
     "CANONICAL",
     "EVIDENCE",
     "MAP_FIELDS",
+    "QUALITY",
     "REGIMES",
     "SOURCE_TYPES",
     "Draft",

@@ -16,11 +16,12 @@ from typing import Any
 from toolkit.errors import RequestError
 from toolkit.ingest import FORMATS, parse_contract
 from toolkit.ingest.formats.text import check_rule
-from toolkit.pipeline.spec.tables import Spec
+from toolkit.pipeline.spec.tables import Dedup, Spec
 from toolkit.pipeline.spec.toml_lines import key_lines
-from toolkit.records import MAP_FIELDS, REGIMES, SOURCE_TYPES
+from toolkit.records import MAP_FIELDS, QUALITY, REGIMES, SOURCE_TYPES
 from toolkit.storage import LEVELS
 
+KEEP = ("rank", "length", *(f"quality.{field.name}" for field in QUALITY), "id")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -51,6 +52,11 @@ def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
     spec = reader.table(Spec, {"base": base, **data}, "")
     reader.check(spec)
     return spec
+
+
+def check_dedup(table: Dedup) -> None:
+    """Check what a dedup was asked for; RequestError names the value that is wrong."""
+    _Reader("dedup", {}).dedup(table)
 
 
 def check_spec(spec: Spec, name: str = "request") -> None:
@@ -150,15 +156,31 @@ class _Reader:
         if spec.ingest.level is not None and not low <= spec.ingest.level <= high:
             self.fail("ingest.level", f"expected {low} to {high}, found {spec.ingest.level}")
         for where, low, high in _RANGES:
-            table, key = where.split(".")
+            table, _, key = where.partition(".")
             found = getattr(getattr(spec, table), key)
             if not low <= found <= high:
                 self.fail(where, f"expected {low} to {high}, found {found}")
         if spec.decontaminate.set and spec.decontaminate.short_min > spec.decontaminate.ngram:
             where, low = "decontaminate.short_min", spec.decontaminate.ngram
             self.fail(where, f"expected at most ngram = {low}, found {spec.decontaminate.short_min}")
-        if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", spec.dedup.shingle):
-            self.fail("dedup.shingle", f"expected word:N or byte:N, found {spec.dedup.shingle!r}")
+        self.dedup(spec.dedup)
+        for i, name in enumerate(spec.dedup.keep):
+            self.one_of(name, KEEP, f"dedup.keep[{i}]")
+
+    def dedup(self, table: Dedup) -> None:
+        if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", table.shingle):
+            self.fail("dedup.shingle", f"expected word:N or byte:N, found {table.shingle!r}")
+        for where, low, high in _RANGES:
+            if where.startswith("dedup.") and not low <= (found := getattr(table, where[6:])) <= high:
+                self.fail(where, f"expected {low} to {high}, found {found}")
+        if len(set(table.keep)) < len(table.keep) or "id" in table.keep[:-1] or "" in table.keep:
+            self.fail(
+                "dedup.keep", f"expected each name once, and id last or not at all; found {list(table.keep)}"
+            )
+        if (table.threshold, table.recall, table.slots) != (Dedup.threshold, Dedup.recall, Dedup.slots):
+            from toolkit.dedup import plan_bands  # it waits for the kernels to load
+
+            self.valid(lambda: plan_bands(table.threshold, table.recall, table.slots), "dedup")
 
     def unique(self, ids: Sequence[str], where: str) -> None:
         for i, name in enumerate(ids):
@@ -202,6 +224,8 @@ _RANGES: list[tuple[str, float, float]] = [
     ("dedup.threshold", 0.3, 1.0),
     ("dedup.recall", 0.5, 0.9999),
     ("dedup.seed", 0, 2**63 - 1),
+    ("dedup.slots", 1, 1024),
+    ("dedup.max_loss", 0.0, 1.0),
     ("packing.context", 16, 1 << 24),
     ("packing.vocab_size", 300, 1 << 20),
 ]

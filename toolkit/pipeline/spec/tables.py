@@ -87,12 +87,21 @@ class Decontaminate:
 
 @dataclass(frozen=True)
 class Dedup:
-    """``[dedup]``: how alike is too alike."""
+    """``[dedup]``: how alike is too alike, and of those that are, which one stays.
+
+    ``keep`` is the order of preference: ``rank`` of the source, ``length``, ``quality.words`` and
+    the like, the larger the better but for the rank; what it leaves equal, the id decides.
+    ``chains`` removes whole connected components.
+    """
 
     threshold: float = 0.8
     shingle: str = "word:5"
     recall: float = 0.995
     seed: int = 1
+    slots: int = 128
+    keep: Sequence[str] = ("rank", "length", "id")
+    chains: bool = False
+    max_loss: float = 1.0
 
 
 @dataclass(frozen=True)

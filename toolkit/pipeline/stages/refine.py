@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit import dedup
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
@@ -22,8 +23,9 @@ from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.pipeline.stages.identity import repeated
+from toolkit.pipeline.stages.sketches import sketch_files, write_sketches
 from toolkit.quality import gate, measure
-from toolkit.records import REGIMES, evidence
+from toolkit.records import QUALITY, REGIMES, evidence
 from toolkit.storage import (
     Ledger,
     Output,
@@ -31,21 +33,10 @@ from toolkit.storage import (
     read_parquet,
     read_shard,
     write_atomic,
-    write_ipc,
     write_parquet,
-    writing,
 )
 
-SKETCH = pa.schema(
-    [
-        ("exact_high", pa.uint64()),
-        ("exact_low", pa.uint64()),
-        ("order_id", pa.uint64()),
-        ("rank", pa.int32()),
-        ("length", pa.int64()),
-        ("regime", pa.int8()),
-    ]
-)
+SCORES = [field.name for field in QUALITY]
 
 
 @dataclass(frozen=True)
@@ -65,19 +56,9 @@ class RefineJob:
     eval_items: str
 
     @property
-    def refined(self) -> Path:
-        """Clean rows, with the compared text normalised as column ``normal``."""
-        return self.lake / WORK / "refined" / f"{self.part}.arrow"
-
-    @property
-    def keys(self) -> Path:
-        """Band keys, uint64 (bands, rows), so that one band's keys lie together."""
-        return self.lake / WORK / "refined" / f"{self.part}.keys.npy"
-
-    @property
-    def sketch(self) -> Path:
-        """What dedup must know of each row, schema SKETCH."""
-        return self.lake / WORK / "refined" / f"{self.part}.sketch.arrow"
+    def stem(self) -> Path:
+        """Where the clean rows wait for dedup; see ``sketches``."""
+        return self.lake / WORK / "refined" / self.part
 
     @property
     def key(self) -> str:
@@ -92,11 +73,11 @@ class RefineJob:
 
     def done(self) -> list[PartManifest] | None:
         """See Job."""
-        return finished(self.lake, manifest_beside(self.refined), self.key)
+        return finished(self.lake, manifest_beside(self.stem), self.key)
 
     def run(self) -> list[PartManifest]:
         """See Job."""
-        begin(manifest_beside(self.refined))
+        begin(manifest_beside(self.stem))
         lines = read_shard(self.lake / self.shard)
         again = self.lake / "evidence" / "identity" / f"{self.part}.parquet"
         gone = repeated(again) if self.repeats_sha256 else set()
@@ -108,11 +89,11 @@ class RefineJob:
         outputs += self._proof("decontaminate", leaks)
         rows = rows[clean]
         self._sketch(table.take(pa.array(np.flatnonzero(clean))), read.compared.take(pa.array(rows)))
-        outputs += [Output.of(self.lake, path, len(rows)) for path in (self.refined, self.keys, self.sketch)]
+        outputs += [Output.of(self.lake, path, len(rows)) for path in sketch_files(self.stem)]
         manifest = PartManifest(
             f"refine {self.part}", self.key, outputs, [read.ledger.check(), gates, leaked]
         )
-        manifest.write(manifest_beside(self.refined))
+        manifest.write(manifest_beside(self.stem))
         return [manifest]
 
     def _gates(self, table: pa.Table, texts: pa.Array) -> tuple[pa.Table, np.ndarray, pa.Table, Ledger]:
@@ -149,26 +130,11 @@ class RefineJob:
         return clean, proof, removal_ledger("decontaminate", table, kept, proof)
 
     def _sketch(self, table: pa.Table, texts: pa.Array) -> None:
-        settings = self.dedup
-        normal = dedup.normalise(texts)
-        bands = dedup.plan_bands(settings.threshold, settings.recall)
-        shingle = dedup.Shingle.parse(settings.shingle)
-        regime = pa.compute.index_in(table["regime"], pa.array(REGIMES)).to_numpy().astype(np.int8)
-        keys = dedup.band_keys(dedup.sketch(normal, shingle, bands.k, settings.seed), bands)
-        keys ^= (regime.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))[:, None]
-        exact = dedup.exact_ids(normal)
-        write_ipc(self.refined, table.append_column("normal", normal.cast(pa.large_string())))
-        with writing(self.keys) as temporary, temporary.open("wb") as file:
-            np.save(file, np.ascontiguousarray(keys.T))
-        columns = [
-            exact[:, 0],
-            exact[:, 1],
-            np.array([int(name[:16], 16) for name in table["id"].to_pylist()], np.uint64),
-            table["source_rank"].to_numpy(),
-            pa.compute.binary_length(normal).to_numpy().astype(np.int64),
-            regime,
-        ]
-        write_ipc(self.sketch, pa.Table.from_arrays([pa.array(c) for c in columns], schema=SKETCH))
+        regime = pc.index_in(table["regime"], pa.array(REGIMES)).to_numpy().astype(np.int8)
+        order = np.array([int(name[:16], 16) for name in table["id"].to_pylist()], np.uint64)
+        scores = {f"quality.{name}": pc.struct_field(table["quality"], name).to_numpy() for name in SCORES}
+        facts = {"rank": table["source_rank"].to_numpy(), **scores}
+        write_sketches(self.stem, table, texts, regime, order, facts, self.dedup)
 
     def _proof(self, stage: str, proof: pa.Table) -> list[Output]:
         path = self.lake / "evidence" / stage / f"{self.part}.parquet"

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.corpus import Corpus
 from toolkit.pipeline.stages.refine import RefineJob
-from toolkit.pipeline.stages.verdict import EXACT, KEPT, METHODS
-from toolkit.records import CANONICAL, evidence
-from toolkit.storage import Output, PartManifest, digest_json, read_ipc, sha256_bytes, write_parquet
+from toolkit.pipeline.stages.sketches import sketch_files
+from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of, verdict_digests
+from toolkit.records import CANONICAL
+from toolkit.storage import Output, PartManifest, read_ipc, write_parquet
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class SilverJob:
     @property
     def name(self) -> str:
         """``source/part-00000``."""
-        return self.corpus.parts[self.part]
+        stem = self.corpus.stems[self.part]
+        return f"{stem.parent.name}/{stem.name}"
 
     @property
     def output(self) -> Path:
@@ -50,14 +49,12 @@ class SilverJob:
         """See Job."""
         begin(manifest_beside(self.output))
         lake = self.corpus.lake
-        table = read_ipc(self.corpus.path(self.part)).select(CANONICAL.names)
-        verdict = read_ipc(lake / WORK / "dedup" / "verdict.arrow").slice(
-            self.corpus.starts[self.part], len(table)
-        )
+        table = read_ipc(sketch_files(self.corpus.stems[self.part])[0]).select(CANONICAL.names)
+        verdict = read_ipc(self.corpus.work / VERDICT).slice(self.corpus.starts[self.part], len(table))
         method = verdict["method"].to_numpy()
         kept = table.take(pa.array(np.flatnonzero(method == KEPT)))
         gone = pa.array(np.flatnonzero(method != KEPT))
-        proof = self._proof(table.take(gone), verdict.take(gone))
+        proof = proof_of(self.corpus, table.take(gone), verdict.take(gone), self.settings)
         write_parquet(self.output, kept)
         outputs = [Output.of(lake, self.output, len(kept))]
         path = lake / "evidence" / "dedup" / f"{self.name}.parquet"
@@ -71,42 +68,11 @@ class SilverJob:
         manifest.write(manifest_beside(self.output))
         return [manifest]
 
-    def _proof(self, gone: pa.Table, verdict: pa.Table) -> pa.Table:
-        kept = self.corpus.take(verdict["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-        shared, union = verdict["shared"].to_numpy(), verdict["union"].to_numpy()
-        method = verdict["method"].to_pylist()
-        return evidence(
-            gone,
-            method=[METHODS[m] for m in method],
-            score=(shared / np.maximum(union, 1)).tolist(),
-            threshold=[1.0 if m == EXACT else self.settings.threshold for m in method],
-            kept_id=kept["id"],
-            kept_source=kept["source_id"],
-            kept_origin=kept["origin"],
-            detail=[self._detail(row) for row in verdict.to_pylist()],
-        )
-
-    def _detail(self, row: dict[str, Any]) -> str:
-        if row["method"] == EXACT:
-            return json.dumps({"compared": "normalised text, byte for byte"})
-        facts = {"shingle": self.settings.shingle, "intersection": row["shared"], "union": row["union"]}
-        return json.dumps({**facts, "bands_met": row["bands_met"]})
-
     def _key(self) -> str:
         return job_key("silver", refined=self.refine_key, verdict=self.verdict_digest)
 
 
 def silver_jobs(corpus: Corpus, settings: Dedup, jobs: Sequence[RefineJob]) -> list[SilverJob]:
     """One job a part; its key holds the verdict on its rows and who they were removed for."""
-    verdict = read_ipc(corpus.lake / WORK / "dedup" / "verdict.arrow")
-    ends = [*corpus.starts[1:], len(verdict)]
-    made = []
-    for number, (start, end) in enumerate(zip(corpus.starts, ends, strict=True)):
-        rows = verdict.slice(start, end - start)
-        gone = rows.filter(pc.not_equal(rows["method"], KEPT))
-        kept = corpus.take(gone["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-        measured = [rows[name].to_numpy() for name in ("method", "shared", "union", "bands_met")]
-        facts = [sha256_bytes(np.ascontiguousarray(column).tobytes()) for column in measured]
-        digest = digest_json([facts, kept.to_pylist()])
-        made.append(SilverJob(corpus, number, digest, jobs[number].key, settings))
-    return made
+    digests = verdict_digests(corpus)
+    return [SilverJob(corpus, i, digests[i], job.key, settings) for i, job in enumerate(jobs)]

@@ -3,23 +3,27 @@
 Each band is reduced by one job, from keys that every part left on disk by band, and each block
 of candidate pairs is verified by one job, so both run on any number of workers. A position is
 a record's place in the order of preference (0 = most preferred).
+
+Blocks follow the connected components of the candidates, so that a text is read in one block,
+or in few where a component is larger than a block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from toolkit import dedup
-from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
+from toolkit.pipeline.jobs import begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.corpus import Corpus, save_array
-from toolkit.storage import Output, PartManifest
+from toolkit.pipeline.stages.sketches import plan_of
+from toolkit.storage import Output, PartManifest, read_array
 
-PAIRS_A_JOB = 25_000
+BLOCK_BYTES = 16 << 20  # of text that one job of verification reads
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class BandJob:
     @property
     def output(self) -> Path:
         """Packed pairs of positions, uint64, as ``dedup.Pairs`` packs them."""
-        return self.corpus.lake / WORK / "dedup" / f"band-{self.band:03d}.npy"
+        return self.corpus.work / f"band-{self.band:03d}.npy"
 
     def done(self) -> list[PartManifest] | None:
         """See Job."""
@@ -42,15 +46,16 @@ class BandJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.output))
-        position = np.load(self.corpus.lake / WORK / "dedup" / "position.npy")
+        position = read_array(self.corpus.work / "position.npy")
         chosen = np.flatnonzero(position >= 0)
-        keys = [
-            np.load(self.corpus.path(p, ".keys.npy"), mmap_mode="r") for p in range(len(self.corpus.parts))
-        ]
-        column = np.concatenate([part[self.band] for part in keys])[chosen]
-        found = dedup.bucket_pairs(column, position[chosen])
+        keys = [self.corpus.keys(part, self.band) for part in range(len(self.corpus.stems))]
+        found = dedup.bucket_pairs(np.concatenate(keys)[chosen], position[chosen])
         save_array(self.output, found.packed)
-        facts = {"overfull_buckets": int(found.overfull), "skipped_pairs": int(found.skipped)}
+        facts = {
+            "overfull_buckets": int(found.overfull),
+            "skipped_pairs": int(found.skipped),
+            "largest_bucket": int(found.largest),
+        }
         outputs = [Output.of(self.corpus.lake, self.output, len(found))]
         manifest = PartManifest(f"band {self.band}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
@@ -62,17 +67,19 @@ class BandJob:
 
 @dataclass(frozen=True)
 class VerifyJob:
-    """A block of candidate pairs: the exact similarity of each, from the texts."""
+    """A block of candidate pairs, ``first`` to ``last``: the exact similarity of each, from the texts."""
 
     corpus: Corpus
     block: int
+    first: int
+    last: int
     pairs_sha256: str
     settings: Dedup
 
     @property
     def output(self) -> Path:
         """Intersection and union sizes, int64 (pairs, 2)."""
-        return self.corpus.lake / WORK / "dedup" / f"verified-{self.block:05d}.npy"
+        return self.corpus.work / f"verified-{self.block:05d}.npy"
 
     def done(self) -> list[PartManifest] | None:
         """See Job."""
@@ -81,13 +88,12 @@ class VerifyJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.output))
-        folder = self.corpus.lake / WORK / "dedup"
-        first = self.block * PAIRS_A_JOB
-        pairs = np.load(folder / "pairs.npy", mmap_mode="r")[first : first + PAIRS_A_JOB]
-        order = np.load(folder / "order.npy", mmap_mode="r")
+        folder = self.corpus.work
+        pairs = read_array(folder / "pairs.npy")[self.first : self.last]
+        order = read_array(folder / "order.npy")
         positions, local = np.unique(pairs, return_inverse=True)
         texts = self.corpus.texts(np.asarray(order[positions]))
-        sets = dedup.shingle_sets(texts, dedup.Shingle.parse(self.settings.shingle))
+        sets = dedup.shingle_sets(texts, self.settings.shingle)
         shared, union = dedup.jaccard(*sets, local.reshape(pairs.shape).astype(np.int64))
         save_array(self.output, np.stack([shared, union], axis=1))
         outputs = [Output.of(self.corpus.lake, self.output, len(pairs))]
@@ -96,22 +102,63 @@ class VerifyJob:
         return [manifest]
 
     def _key(self) -> str:
-        inputs = {"corpus": self.corpus.digest, "pairs": self.pairs_sha256, "block": self.block}
+        inputs = {"corpus": self.corpus.digest, "pairs": self.pairs_sha256, "block": [self.first, self.last]}
         return job_key("verify", **inputs, settings=as_data(self.settings))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The merged pairs, ascending, and the jobs that verify them; ``place[i]`` is pair i's in the blocks."""
+
+    pairs: dedup.Pairs
+    place: np.ndarray
+    jobs: list[VerifyJob]
+
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(intersection, union) of every pair, int64, once the jobs are done."""
+        found = [np.zeros((0, 2), np.int64), *(read_array(job.output) for job in self.jobs)]
+        shared, union = np.concatenate(found)[self.place].T
+        return shared, union
 
 
 def band_jobs(corpus: Corpus, settings: Dedup) -> list[BandJob]:
     """One job a band."""
-    bands = dedup.plan_bands(settings.threshold, settings.recall)
-    return [BandJob(corpus, band, settings) for band in range(bands.bands)]
+    return [BandJob(corpus, band, settings) for band in range(plan_of(settings).bands)]
 
 
-def verify_jobs(
-    corpus: Corpus, settings: Dedup, jobs: Sequence[BandJob]
-) -> tuple[list[VerifyJob], dedup.Pairs]:
-    """Merge the bands' pairs, write them, and cut them into jobs."""
-    packed = (np.load(job.output) for job in jobs)
-    merged = dedup.merge_pairs(dedup.Pairs(p, np.ones(len(p), np.uint16), 0, 0) for p in packed)
-    digest = save_array(corpus.lake / WORK / "dedup" / "pairs.npy", merged.pairs)
-    blocks = -(-len(merged) // PAIRS_A_JOB)
-    return [VerifyJob(corpus, block, digest, settings) for block in range(blocks)], merged
+def candidates(corpus: Corpus, settings: Dedup, jobs: list[BandJob], length: np.ndarray) -> Candidates:
+    """Merge the bands' pairs, order them so that texts are read once, and cut them into jobs.
+
+    ``length`` int64: bytes of the text at each position. Pairs of two settled records are not candidates.
+    """
+    packed = (read_array(job.output) for job in jobs)
+    merged = dedup.merge_pairs(_undecided(corpus, p) for p in packed)
+    pairs = merged.pairs
+    component = dedup.components(len(length), pairs)[pairs[:, 0]]
+    order = np.lexsort((pairs[:, 0], pairs[:, 1], component))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    ordered = pairs[order]
+    digest = save_array(corpus.work / "pairs.npy", ordered)
+    bounds = _bounds(ordered, length)
+    made = [
+        VerifyJob(corpus, block, first, last, digest, settings)
+        for block, (first, last) in enumerate(itertools.pairwise(bounds.tolist()))
+    ]
+    return Candidates(merged, place, made)
+
+
+def _undecided(corpus: Corpus, packed: np.ndarray) -> dedup.Pairs:
+    packed = packed[(packed & np.uint64(0xFFFFFFFF)) >= corpus.settled]
+    return dedup.Pairs(packed, np.ones(len(packed), np.uint16), 0, 0)
+
+
+def _bounds(pairs: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Where blocks of pairs begin and end: each reads at most about BLOCK_BYTES, or is one pair."""
+    if not len(pairs):
+        return np.zeros(1, np.int64)
+    new = np.ones(len(pairs), bool)
+    new[1:] = pairs[1:, 1] != pairs[:-1, 1]
+    read = np.cumsum(length[pairs[:, 0]] + np.where(new, length[pairs[:, 1]], 0))
+    starts = np.flatnonzero(np.diff(read // BLOCK_BYTES, prepend=-1))
+    return np.append(starts, len(pairs))

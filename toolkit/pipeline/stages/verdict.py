@@ -5,6 +5,8 @@ Here alone all records are seen at once, as a few integers each; every text was 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,68 +16,123 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import dedup
-from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.corpus import Corpus, save_array
-from toolkit.storage import write_ipc
+from toolkit.pipeline.stages.similar import Candidates
+from toolkit.pipeline.stages.sketches import keep_columns, plan_of
+from toolkit.records import evidence
+from toolkit.storage import digest_json, read_ipc, sha256_bytes, write_ipc
 
+VERDICT = "verdict.arrow"
+LOW = np.uint64(0xFFFFFFFF)
 KEPT, EXACT, NEAR = 0, 1, 2
 METHODS = ("", "exact", "near")
 
 
-def put_in_order(corpus: Corpus, sketch: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def put_in_order(corpus: Corpus, sketch: pa.Table, keep: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Write the order of preference and the exact duplicates; return (order, representative).
 
-    Order: rank, then longer, then id, then place. ``order[position]`` is a record;
-    ``representative[record]`` is the most preferred record with the same normalised text.
+    Order: settled records first, then as ``keep`` says, then id, then place. ``order[position]`` is a
+    record; ``representative[record]`` is the most preferred record with the same normalised text.
     """
     column = {name: sketch[name].to_numpy() for name in sketch.schema.names}
-    order = np.lexsort((column["order_id"], -column["length"], column["rank"]))
+    kept = [column[name] for name in keep_columns(keep)]
+    order = np.lexsort((column["order_id"], *kept[::-1], np.arange(len(sketch)) >= corpus.settled))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     representative = _exact_groups(column, place)
     _compare_bytes(corpus, representative)
     position = np.where(representative == np.arange(len(order)), place, -1)
     position[column["length"] == 0] = -1
-    folder = corpus.lake / WORK / "dedup"
-    save_array(folder / "order.npy", order)
-    save_array(folder / "position.npy", position)
+    save_array(corpus.work / "order.npy", order)
+    save_array(corpus.work / "position.npy", position)
     return order, representative
 
 
 def decide(
-    corpus: Corpus,
-    settings: Dedup,
-    order: np.ndarray,
-    representative: np.ndarray,
-    candidates: dedup.Pairs,
-    blocks: int,
+    corpus: Corpus, settings: Dedup, order: np.ndarray, representative: np.ndarray, found: Candidates
 ) -> dict[str, Any]:
     """Choose who stays, write the verdict on every record, and return what the report tells.
 
-    A record goes if and only if a kept record was verified within the threshold.
+    A record goes if and only if a kept record was verified within the threshold; with ``chains``,
+    if a more preferred one is in its connected component.
     """
-    folder = corpus.lake / WORK / "dedup"
-    sizes = [np.load(folder / f"verified-{block:05d}.npy") for block in range(blocks)]
-    shared, union = np.concatenate([np.zeros((0, 2), np.int64), *sizes]).T
+    shared, union = found.sizes()
     alike = dedup.similar(shared, union, str(settings.threshold))
-    close = _Close(candidates.packed[alike], shared[alike], union[alike], candidates.met[alike])
-    pairs = candidates.pairs[alike]
+    close = _Close(found.pairs.packed[alike], shared[alike], union[alike], found.pairs.met[alike])
+    pairs = found.pairs.pairs[alike]
     kept_by = dedup.choose(len(order), pairs, close.shared, close.union)
-    _write_verdict(folder, order, representative, kept_by, close)
-    chained = int((dedup.components(len(order), pairs) != np.arange(len(order))).sum())
+    first = dedup.components(len(order), pairs)
+    chained = first != np.arange(len(order))
+    facts = _facts(settings, found, kept_by, first, shared, union)
+    if settings.chains:
+        kept_by = np.where(chained, first, -1)
+        close = _with_ends(corpus, settings, order, kept_by, close)
+    _write_verdict(corpus.work, order, representative, kept_by, close)
+    return facts | {"verified_pairs": len(pairs), "texts_removed": int((kept_by >= 0).sum())}
+
+
+def _facts(
+    settings: Dedup,
+    found: Candidates,
+    kept_by: np.ndarray,
+    first: np.ndarray,
+    shared: np.ndarray,
+    union: np.ndarray,
+) -> dict[str, Any]:
+    bands = plan_of(settings)
     counts, _ = np.histogram(shared / np.maximum(union, 1), bins=np.linspace(0, 1, 21))
-    bands = dedup.plan_bands(settings.threshold, settings.recall)
+    chained = first != np.arange(len(first))
+    largest = int(np.bincount(first).max()) if len(first) else 0
     return {
         "bands": bands.bands,
         "rows": bands.rows,
         "recall_at_threshold": round(float(bands.probability(settings.threshold)), 6),
-        "candidate_pairs": len(candidates),
-        "verified_pairs": len(pairs),
-        "texts_removed": int((kept_by >= 0).sum()),
-        "texts_components_would_remove": chained,
+        "candidate_pairs": len(found.pairs),
+        "texts_components_would_remove": int(chained.sum()),
+        "lost_to_chains": int((chained & (kept_by < 0)).sum()),
+        "largest_component": largest,
         "similarity_histogram": counts.tolist(),
     }
+
+
+def verdict_digests(corpus: Corpus) -> list[str]:
+    """What identifies the verdict on each part's rows: who went, what was measured, and for whom."""
+    verdict = read_ipc(corpus.work / VERDICT)
+    ends = [*corpus.starts[1:], len(verdict)]
+    found = []
+    for start, end in zip(corpus.starts, ends, strict=True):
+        rows = verdict.slice(start, end - start)
+        gone = rows.filter(pc.not_equal(rows["method"], KEPT))
+        kept = corpus.take(gone["kept_by"].to_numpy(), ["id", "source_id", "origin"])
+        measured = [rows[name].to_numpy() for name in ("method", "shared", "union", "bands_met")]
+        facts = [sha256_bytes(np.ascontiguousarray(column).tobytes()) for column in measured]
+        found.append(digest_json([facts, kept.to_pylist()]))
+    return found
+
+
+def proof_of(corpus: Corpus, gone: pa.Table, verdict: pa.Table, settings: Dedup) -> pa.Table:
+    """The evidence for the rows ``gone``, of which ``verdict`` holds the rows of the verdict."""
+    kept = corpus.take(verdict["kept_by"].to_numpy(), ["id", "source_id", "origin"])
+    shared, union = verdict["shared"].to_numpy(), verdict["union"].to_numpy()
+    method = verdict["method"].to_pylist()
+    return evidence(
+        gone,
+        method=[METHODS[m] for m in method],
+        score=(shared / np.maximum(union, 1)).tolist(),
+        threshold=[1.0 if m == EXACT else settings.threshold for m in method],
+        kept_id=kept["id"],
+        kept_source=kept["source_id"],
+        kept_origin=kept["origin"],
+        detail=[_detail(row, settings) for row in verdict.to_pylist()],
+    )
+
+
+def _detail(row: dict[str, Any], settings: Dedup) -> str:
+    if row["method"] == EXACT:
+        return json.dumps({"compared": "normalised text, byte for byte"})
+    facts = {"shingle": settings.shingle, "intersection": row["shared"], "union": row["union"]}
+    return json.dumps({**facts, "bands_met": row["bands_met"]})
 
 
 @dataclass(frozen=True)
@@ -88,8 +145,28 @@ class _Close:
     met: np.ndarray
 
 
+def _with_ends(
+    corpus: Corpus, settings: Dedup, order: np.ndarray, kept_by: np.ndarray, close: _Close
+) -> _Close:
+    """The verified pairs and, measured as they are, the pairs that only a chain connects."""
+    gone = np.flatnonzero(kept_by >= 0)
+    packed = (kept_by[gone].astype(np.uint64) << np.uint64(32)) | gone.astype(np.uint64)
+    packed = np.setdiff1d(packed, close.packed, assume_unique=True)
+    sizes = [np.empty((2, 0), np.int64)]
+    for block in np.array_split(packed, -(-len(packed) // 10_000)) if len(packed) else ():
+        left, right = (order[side.astype(np.int64)] for side in (block >> np.uint64(32), block & LOW))
+        texts = pa.concat_arrays([corpus.texts(left), corpus.texts(right)])
+        pairs = np.arange(len(block))[:, None] + [0, len(block)]
+        sizes.append(np.stack(dedup.jaccard(*dedup.shingle_sets(texts, settings.shingle), pairs)))
+    shared, union = np.concatenate(sizes, axis=1)
+    every = np.concatenate([close.packed, packed])
+    columns = (close.shared, shared), (close.union, union), (close.met, np.zeros(len(packed), np.uint16))
+    by_pair = np.argsort(every, kind="stable")
+    return _Close(every[by_pair], *(np.concatenate(column)[by_pair] for column in columns))
+
+
 def _exact_groups(column: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
-    keys = [column["regime"], column["exact_high"], column["exact_low"]]
+    keys = [column["kind"], column["exact_high"], column["exact_low"]]
     grouped = np.lexsort((place, *keys[::-1]))
     first = np.ones(len(place), bool)
     first[1:] = np.any([key[grouped][1:] != key[grouped][:-1] for key in keys], axis=0)
@@ -130,4 +207,4 @@ def _write_verdict(
     keeper = np.where(near, kept[representative], np.where(copy, representative, -1))
     names = ["method", "kept_by", "shared", "union", "bands_met"]
     columns = [pa.array(values) for values in (method, keeper, *measured)]
-    write_ipc(folder / "verdict.arrow", pa.Table.from_arrays(columns, names=names))
+    write_ipc(folder / VERDICT, pa.Table.from_arrays(columns, names=names))

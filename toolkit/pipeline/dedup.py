@@ -1,0 +1,333 @@
+"""Dedup of plain files or tables: survivors, evidence and books out, and an index for the next delivery.
+
+inputs -> parts -> sketches -> bands -> candidates -> verified pairs -> survivors, evidence
+
+OUT/part-00000.jsonl or .parquet   what stays, record by record as it came
+OUT/evidence/duplicates.parquet    what went, for whom it went, and the similarity that was measured
+OUT/quarantine/texts/              lines that are no records
+OUT/index/                         sketches and normalised texts of the survivors, for ``against``
+OUT/MANIFEST.json                  every file with its sha256, the books, and what was found
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from toolkit.dedup.normalise import VERSION
+from toolkit.dedup.sketch import SCHEME
+from toolkit.errors import GateError, RequestError, ToolkitError
+from toolkit.pipeline.compare import compare
+from toolkit.pipeline.jobs import WORK, job_key
+from toolkit.pipeline.progress import Progress, Silent
+from toolkit.pipeline.runner import Runner
+from toolkit.pipeline.spec.reader import check_dedup
+from toolkit.pipeline.spec.tables import Dedup, as_data
+from toolkit.pipeline.stages.compared import INDEX, SketchJob, SurvivorJob
+from toolkit.pipeline.stages.corpus import load_corpus
+from toolkit.pipeline.stages.texts import TextPart, text_parts
+from toolkit.pipeline.stages.verdict import verdict_digests
+from toolkit.pipeline.workers import Workers
+from toolkit.records import EVIDENCE
+from toolkit.storage import (
+    Ledger,
+    Output,
+    PartManifest,
+    clean_leftovers,
+    digest_json,
+    locked,
+    read_json,
+    write_json,
+    writing,
+)
+
+MANIFEST = "MANIFEST.json"
+EVIDENCE_PATH = "evidence/duplicates.parquet"
+Input = str | Path | pa.Table
+
+
+@dataclass(frozen=True)
+class Deduped:
+    """What came of a dedup: where it lies, its manifest, and how long this call took."""
+
+    out: Path | None
+    manifest: Mapping[str, Any] = field(repr=False)
+    survivors: pa.Table | None = field(repr=False)
+    evidence: pa.Table = field(repr=False)
+    seconds: float
+    worked: bool
+
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """The books: what was read, and what dedup let pass."""
+        return [Ledger.from_dict(ledger) for ledger in self.manifest["ledgers"]]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Bands, candidates, verified pairs, what chains would have cost, and more."""
+        return self.manifest["dedup"]
+
+    def __repr__(self) -> str:
+        read, books = self.ledgers
+        gone = {name: group.records for name, group in books.removed.items()}
+        facts = self.facts
+        aside = sum(group.records for group in read.quarantined.values())
+        lines = [
+            f"{books.records_in.records:,} records in, {books.records_out.records:,} out: "
+            f"{gone.get('exact', 0):,} exact and {gone.get('near', 0):,} near-duplicates removed"
+            + (f", {aside:,} lines set aside" if aside else ""),
+            f"{facts['copies_after_normalising']:,} of {facts['copies']:,} copies equal only when normalised",
+            f"bands {facts['bands']} x {facts['rows']}, recall {facts['recall_at_threshold']} at the "
+            f"threshold; {facts['candidate_pairs']:,} candidate pairs, {facts['verified_pairs']:,} similar",
+            f"connected components would have removed {facts['texts_components_would_remove']:,} texts where "
+            f"verified choice removes {facts['texts_removed']:,}",
+        ]
+        lines += [f"alarm: {line}" for line in self.manifest["alarms"]]
+        took = f"{self.seconds:.1f} s" if self.worked else f"nothing to do, {self.seconds:.1f} s"
+        return "\n".join([*lines, f"{self.out or 'in memory'} ({took})"])
+
+
+def dedup(
+    inputs: Input | Sequence[Input],
+    out: str | Path | None = None,
+    text: str | None = None,
+    threshold: float = 0.8,
+    recall: float = 0.995,
+    shingle: str = "word:5",
+    against: str | Path | Sequence[str | Path] = (),
+    keep: str | Sequence[str] = "rank,length,id",
+    chains: bool = False,
+    max_loss: float = 1.0,
+    slots: int = 128,
+    seed: int = 1,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Deduped:
+    """Remove the duplicates of ``inputs``: files, folders or globs of JSON lines and Parquet, or tables.
+
+    Two records are duplicates whose texts are equal after normalising, or of which at least
+    ``threshold`` of the shingles are shared; the one that ``keep`` prefers stays: ``rank`` is the
+    order of the inputs, ``length`` and any field of numbers the larger the better. ``text`` names
+    the field that is compared; without it ``text``, else the conversation. The folders ``against``
+    are those of earlier calls: what survived there stays, and new records are compared with it too.
+    ``max_loss`` is the largest share that one input may lose. Without ``out`` nothing is written,
+    and the survivors of tables are ``.survivors``.
+
+    Raises RequestError for a wrong request, and GateError when an input loses more than ``max_loss``
+    or the books do not balance; nothing is published then.
+    """
+    started = time.perf_counter()
+    named = [inputs] if isinstance(inputs, str | Path | pa.Table) else list(inputs)
+    held = [against] if isinstance(against, str | Path) else list(against)
+    order = keep.split(",") if isinstance(keep, str) else keep
+    settings = Dedup(
+        threshold, shingle, recall, seed, slots, tuple(name.strip() for name in order), chains, max_loss
+    )
+    check_dedup(settings)
+    folders = [Path(folder).resolve() for folder in held]
+    with Workers(workers, cluster) as pool:
+        runner = Runner(pool, progress or Silent())
+        if out is not None:
+            return _into(Path(out).resolve(), named, text, settings, folders, runner, started)
+        with tempfile.TemporaryDirectory() as folder:
+            return _in_memory(_into(Path(folder), named, text, settings, folders, runner, started))
+
+
+def _in_memory(found: Deduped) -> Deduped:
+    assert found.out is not None
+    tables = [pq.read_table(path) for path in sorted(found.out.glob("part-*.parquet"))]
+    survivors = pa.concat_tables(tables, promote_options="default") if tables else None
+    evidence = pa.concat_tables([found.evidence]).combine_chunks()
+    return Deduped(None, found.manifest, survivors, evidence, found.seconds, found.worked)
+
+
+def _into(
+    out: Path,
+    inputs: Sequence[Input],
+    text: str | None,
+    settings: Dedup,
+    against: Sequence[Path],
+    runner: Runner,
+    started: float,
+) -> Deduped:
+    held = [_index(folder, settings) for folder in against]
+    if out in against:
+        raise RequestError(f"{out} cannot be held against itself: give the new texts a folder of their own.")
+    for given in inputs:
+        if isinstance(given, str | Path) and Path(given).resolve() in out.parents:
+            raise RequestError(f"{out} lies in the input {given}: give the output a folder outside of it.")
+    _make_folder(out)
+    with locked(out):
+        clean_leftovers(out)
+        parts = text_parts(inputs, out / WORK)
+        key = job_key(
+            "dedup", parts=[part.identity() for part in parts], text=text,
+            settings=as_data(settings), against=[index["sha256"] for index in held],
+        )  # fmt: skip
+        if (before := _published(out, key)) is not None:
+            shutil.rmtree(out / WORK, ignore_errors=True)
+            return _result(out, before, started, False)
+        (out / MANIFEST).unlink(missing_ok=True)
+        manifest = _build(out, parts, text, settings, held, runner) | {"key": key}
+        _publish(out, manifest)
+        return _result(out, manifest, started, True)
+
+
+def _build(
+    out: Path,
+    parts: Sequence[TextPart],
+    text: str | None,
+    settings: Dedup,
+    held: Sequence[Mapping[str, Any]],
+    runner: Runner,
+) -> dict[str, Any]:
+    jobs = [SketchJob(out, part, text, settings) for part in parts]
+    read = runner.stage("texts", jobs)
+    stems = [Path(index["folder"]) / INDEX / name for index in held for name in index["index"]]
+    keys = [index["sha256"] for index in held for _ in index["index"]]
+    corpus, sketch = load_corpus(
+        out, [*stems, *(job.stem for job in jobs)], [*keys, *(job.key for job in jobs)], len(stems)
+    )
+    facts = compare(corpus, sketch, settings, runner)
+    digests = verdict_digests(corpus)[len(stems) :]
+    survivors = [
+        SurvivorJob(out, job.part, corpus, len(stems) + i, digests[i], job.key, settings)
+        for i, job in enumerate(jobs)
+    ]
+    made = runner.stage("survivors", survivors)
+    ledgers = [_total("texts", "bytes", read), _total("dedup", "tokens", made)]
+    losses = _losses(parts, made)
+    _check_losses(losses, settings.max_loss)
+    _join_evidence(out, [job.proof for job in survivors])
+    outputs = [
+        output
+        for manifest in (*read, *made)
+        for output in manifest.outputs
+        if not output.path.startswith(".")
+    ]
+    outputs.append(
+        Output.of(out, out / EVIDENCE_PATH, sum(group.records for group in ledgers[1].removed.values()))
+    )
+    return {
+        "format": 1,
+        "settings": as_data(settings) | {"text": text, "normalise": VERSION, "scheme": SCHEME},
+        "against": [index["sha256"] for index in held],
+        "ledgers": [ledger.to_dict() for ledger in ledgers],
+        "dedup": facts,
+        "inputs": losses,
+        "alarms": _alarms(losses, facts),
+        "index": [job.part.part for job in survivors if (out / INDEX / f"{job.part.part}.keys.npy").exists()],
+        "files": [vars(output) for output in sorted(outputs, key=lambda output: output.path)],
+    }
+
+
+def _total(stage: str, unit: str, manifests: Sequence[PartManifest]) -> Ledger:
+    return sum((manifest.ledgers[0] for manifest in manifests), Ledger(stage, unit)).check()
+
+
+def _losses(parts: Sequence[TextPart], made: Sequence[PartManifest]) -> list[dict[str, Any]]:
+    """Records in and removed of each input."""
+    found: dict[int, dict[str, Any]] = {}
+    for part, manifest in zip(parts, made, strict=True):
+        books = manifest.ledgers[0]
+        entry = found.setdefault(part.source, {"input": f"input-{part.source}", "in": 0, "removed": 0})
+        entry["in"] += books.records_in.records
+        entry["removed"] += sum(group.records for group in books.removed.values())
+    return [found[source] for source in sorted(found)]
+
+
+def _check_losses(losses: Sequence[Mapping[str, Any]], most: float) -> None:
+    for loss in losses:
+        if loss["removed"] > most * loss["in"]:
+            raise GateError(
+                f"{loss['input']} would lose {loss['removed']:,} of {loss['in']:,} records, more than "
+                f"max_loss = {most} allows. Nothing was published."
+            )
+
+
+def _alarms(losses: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[str]:
+    told = [
+        f"{loss['input']} loses {loss['removed'] / loss['in']:.0%} of its {loss['in']:,} records"
+        for loss in losses
+        if loss["in"] >= 20 and loss["removed"] > 0.5 * loss["in"]
+    ]
+    if facts["largest_bucket"] >= 100 and facts["largest_bucket"] > 0.5 * sum(loss["in"] for loss in losses):
+        told.append(
+            f"one bucket holds {facts['largest_bucket']:,} texts: do most share a template that decides?"
+        )
+    return told
+
+
+def _join_evidence(out: Path, pieces: Sequence[Path]) -> None:
+    with (
+        writing(out / EVIDENCE_PATH) as temporary,
+        pq.ParquetWriter(temporary, EVIDENCE, compression="zstd") as file,
+    ):
+        for piece in pieces:
+            with pq.ParquetFile(piece) as source:
+                for batch in source.iter_batches(use_threads=False):
+                    file.write_batch(batch)
+
+
+def _index(folder: Path, settings: Dedup) -> Mapping[str, Any]:
+    """The manifest of an earlier dedup whose survivors new texts are held against."""
+    if not (folder / MANIFEST).exists():
+        raise RequestError(f"{folder} holds no finished dedup (no {MANIFEST}); expected the --out of one.")
+    manifest = read_json(folder / MANIFEST)
+    if "index" not in manifest:
+        raise RequestError(f"{folder} is not the folder of a dedup: its {MANIFEST} names no index.")
+    ours = as_data(settings) | {"normalise": VERSION, "scheme": SCHEME}
+    for name in ("shingle", "seed", "threshold", "recall", "slots", "keep", "normalise", "scheme"):
+        theirs = manifest["settings"][name]
+        if theirs != ours[name]:
+            raise RequestError(
+                f"{folder} was made with {name} = {theirs!r}, this is {ours[name]!r}: they must agree to be "
+                "comparable. Use the same, or dedup the old survivors again as an input."
+            )
+    return {**manifest, "folder": str(folder)}
+
+
+def _make_folder(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise RequestError(f"{out} is a file; expected a folder to write to.")
+    known = {MANIFEST, WORK, INDEX, "evidence", "quarantine", ".lock"}
+    if out.is_dir() and not (out / WORK).exists() and not (out / MANIFEST).exists():
+        strangers = sorted(path.name for path in out.iterdir() if path.name not in known)
+        if strangers:
+            raise RequestError(f"{out} is not empty ({strangers[0]}): give dedup a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _published(out: Path, key: str) -> Mapping[str, Any] | None:
+    """The manifest if this very dedup was finished before and its files are there."""
+    try:
+        manifest = read_json(out / MANIFEST)
+        whole = all((out / file["path"]).stat().st_size == file["size"] for file in manifest["files"])
+    except (ToolkitError, OSError, KeyError, TypeError):
+        return None
+    return manifest if whole and manifest.get("key") == key else None
+
+
+def _publish(out: Path, manifest: dict[str, Any]) -> None:
+    """Sweep what an earlier dedup left under other names, and write the manifest last."""
+    named = {out / file["path"] for file in manifest["files"]}
+    for path in [*out.glob("part-*"), *(out / INDEX).glob("part-*"), *(out / "quarantine").rglob("part-*")]:
+        if path not in named:
+            path.unlink()
+    manifest["sha256"] = digest_json(manifest)
+    write_json(out / MANIFEST, manifest)
+    shutil.rmtree(out / WORK, ignore_errors=True)
+
+
+def _result(out: Path, manifest: Mapping[str, Any], started: float, worked: bool) -> Deduped:
+    evidence = pq.read_table(out / EVIDENCE_PATH)
+    return Deduped(out, manifest, None, evidence, time.perf_counter() - started, worked)

@@ -1,0 +1,194 @@
+"""Parts of plain files through dedup: sketched on the way in, their survivors written on the way out.
+
+What a part holds is read again for the survivors, so a record goes out as the bytes it came as.
+Beside the survivors stands their index: what a later run needs to compare new texts with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
+from toolkit.pipeline.spec.tables import Dedup, as_data
+from toolkit.pipeline.stages.books import removal_ledger
+from toolkit.pipeline.stages.corpus import Corpus
+from toolkit.pipeline.stages.sketches import sketch_files, write_sketches
+from toolkit.pipeline.stages.texts import TextPart, TextRows, read_part
+from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of
+from toolkit.storage import (
+    Group,
+    IdHash,
+    Ledger,
+    Output,
+    PartManifest,
+    read_array,
+    read_ipc,
+    write_array,
+    write_atomic,
+    write_ipc,
+    write_parquet,
+)
+
+INDEX = "index"
+_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
+
+
+@dataclass(frozen=True)
+class SketchJob:
+    """A part of the input: its records read, their texts sketched."""
+
+    out: Path
+    part: TextPart
+    text: str | None
+    settings: Dedup
+
+    @property
+    def stem(self) -> Path:
+        """Where the sketched rows wait; see ``sketches``."""
+        return self.out / WORK / "texts" / self.part.part
+
+    @property
+    def key(self) -> str:
+        """See job_key."""
+        return job_key("texts", part=self.part.identity(), text=self.text, settings=as_data(self.settings))
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.out, manifest_beside(self.stem), self.key)
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        begin(manifest_beside(self.stem))
+        found = read_part(self.part, self.text)
+        table, order_id = _rows(self.part, found), _leading(found.ids)
+        facts = {
+            name: found.number(name) for name in self.settings.keep if name not in ("rank", "length", "id")
+        }
+        facts["rank"] = np.full(len(found), self.part.source)
+        write_sketches(
+            self.stem, table, found.texts, np.zeros(len(found), np.int8), order_id, facts, self.settings
+        )
+        outputs = [Output.of(self.out, path, len(found)) for path in sketch_files(self.stem)]
+        path = self.out / "quarantine" / "texts" / f"{self.part.part}.jsonl"
+        if found.quarantine:
+            write_atomic(path, found.quarantine)
+            outputs.append(Output.of(self.out, path, sum(g.records for g in found.rejected.values())))
+        else:
+            path.unlink(missing_ok=True)
+        manifest = PartManifest(f"texts {self.part.part}", self.key, outputs, [_books(found)])
+        manifest.write(manifest_beside(self.stem))
+        return [manifest]
+
+
+@dataclass(frozen=True)
+class SurvivorJob:
+    """A part of the input and the verdict on its rows: what stays, with its index, and the evidence."""
+
+    out: Path
+    part: TextPart
+    corpus: Corpus
+    number: int
+    verdict_digest: str
+    sketch_key: str
+    settings: Dedup
+
+    @property
+    def output(self) -> Path:
+        """The survivors, in the format that they came in."""
+        return self.out / f"{self.part.part}.{self.part.format}"
+
+    @property
+    def proof(self) -> Path:
+        """The evidence of what went."""
+        return self.out / WORK / "evidence" / f"{self.part.part}.parquet"
+
+    def done(self) -> list[PartManifest] | None:
+        """See Job."""
+        return finished(self.out, manifest_beside(self.proof), self._key())
+
+    def run(self) -> list[PartManifest]:
+        """See Job."""
+        begin(manifest_beside(self.proof))
+        table = read_ipc(sketch_files(self.corpus.stems[self.number])[0]).drop_columns(["normal"])
+        verdict = read_ipc(self.corpus.work / VERDICT).slice(self.corpus.starts[self.number], len(table))
+        method = verdict["method"].to_numpy()
+        kept, gone = np.flatnonzero(method == KEPT), pa.array(np.flatnonzero(method != KEPT))
+        proof = proof_of(self.corpus, table.take(gone), verdict.take(gone), self.settings)
+        write_parquet(self.proof, proof)
+        outputs = [*self._survivors(kept), *self._index(kept), Output.of(self.out, self.proof, len(proof))]
+        ledger = removal_ledger("dedup", table, table.take(pa.array(kept)), proof)
+        manifest = PartManifest(f"survivors {self.part.part}", self._key(), outputs, [ledger])
+        manifest.write(manifest_beside(self.proof))
+        return [manifest]
+
+    def _survivors(self, kept: np.ndarray) -> list[Output]:
+        if not len(kept):
+            self.output.unlink(missing_ok=True)
+            return []
+        found = read_part(self.part, None, texts=False)
+        if found.table is not None:
+            write_parquet(self.output, found.table.take(pa.array(kept)))
+        else:
+            write_atomic(self.output, found.lines(kept))
+        return [Output.of(self.out, self.output, len(kept))]
+
+    def _index(self, kept: np.ndarray) -> list[Output]:
+        table, keys, sketch = sketch_files(self.corpus.stems[self.number])
+        paths = sketch_files(self.out / INDEX / self.part.part)
+        if not len(kept):
+            for path in paths:
+                path.unlink(missing_ok=True)
+            return []
+        write_ipc(paths[0], read_ipc(table).take(pa.array(kept)))
+        write_array(paths[1], read_array(keys)[:, kept])
+        write_ipc(paths[2], read_ipc(sketch).take(pa.array(kept)))
+        return [Output.of(self.out, path, len(kept)) for path in paths]
+
+    def _key(self) -> str:
+        return job_key("survivors", sketched=self.sketch_key, verdict=self.verdict_digest)
+
+
+def _rows(part: TextPart, found: TextRows) -> pa.Table:
+    """What evidence must say of each record."""
+    count = len(found)
+    path = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [part.name]).cast(pa.string())
+    places = [pa.array(column) for column in (found.line, found.offset, found.length)]
+    origin = pa.StructArray.from_arrays([path, *places], ["path", "line", "offset", "length"])
+    source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [f"input-{part.source}"])
+    size = np.diff(np.frombuffer(found.texts.buffers()[1], np.int64)[: count + 1]) if count else []
+    return pa.table(
+        {
+            "id": hex_ids(found.ids),
+            "source_id": source.cast(pa.string()),
+            "origin": origin,
+            "regime": pa.nulls(count, pa.string()),
+            "token_estimate": pa.array(np.maximum(1, (np.asarray(size, np.int64) + 3) // 4), pa.int32()),
+        }
+    )
+
+
+def hex_ids(ids: np.ndarray) -> pa.Array:
+    """Ids uint8 (n, 32) as text, 64 hex digits each."""
+    digits = np.ascontiguousarray(_HEX[ids])
+    offsets = np.arange(0, 64 * len(ids) + 1, 64, dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(digits)]
+    return pa.Array.from_buffers(pa.large_string(), len(ids), buffers).cast(pa.string())
+
+
+def _leading(ids: np.ndarray) -> np.ndarray:
+    """The first 64 bits of each id, big-endian, uint64."""
+    return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)
+
+
+def _books(found: TextRows) -> Ledger:
+    """What was read, in bytes of lines or, of tables, of texts."""
+    names = hex_ids(found.ids).to_pylist()
+    sizes = (
+        found.length if found.table is None else np.diff(np.frombuffer(found.texts.buffers()[1], np.int64))
+    )
+    out = Group(len(names), int(sizes.sum()), IdHash.of(names))
+    return Ledger("texts", "bytes", sum(found.rejected.values(), out), out, found.rejected).check()
