@@ -15,8 +15,9 @@ from lakes import small_world, tree
 import toolkit
 from toolkit.errors import GateError, RequestError, ToolkitError
 from toolkit.ingest import payload_of
+from toolkit.pipeline.edits import export_line
 from toolkit.pipeline.quarantine import export, replay
-from toolkit.pipeline.repairs import export_line, read_repairs
+from toolkit.pipeline.repairs import read_repairs
 from toolkit.pipeline.spec.tables import Ingest
 from toolkit.storage import read_json, read_shard, shards
 

@@ -8,7 +8,7 @@ from toolkit.errors import GateError
 from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_rejects, door_facts
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
-from toolkit.pipeline.repairs import with_recovered
+from toolkit.pipeline.recovered import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.stages.corpus import load_corpus

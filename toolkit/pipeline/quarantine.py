@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import GateError, RequestError
 from toolkit.pipeline.deliveries import read_deliveries
-from toolkit.pipeline.repairs import drop_repairs, export_line, recovered, write_repairs
+from toolkit.pipeline.edits import export_line
+from toolkit.pipeline.recovered import recovered
+from toolkit.pipeline.repairs import drop_repairs, write_repairs
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.storage import PartManifest, locked
 from toolkit.storage.atomic import PREFIX as LEFTOVER
