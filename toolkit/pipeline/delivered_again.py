@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit.pipeline.deliveries import books_by_piece
 from toolkit.storage import Ledger, PartManifest
+
+_NONE = Ledger("ingest", "bytes")
 
 
 def delivered_again(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> Ledger:
@@ -16,33 +19,27 @@ def delivered_again(files: Sequence[Mapping[str, Any]], manifests: Sequence[Part
     parts. Nothing of a repeated file enters: its books are those of the first delivery, all of
     it moved to ``removed``.
     """
-    books = Ledger("ingest", "bytes")
-    for file in files:
-        if file["same_as"] is not None:
-            first = sum(_books_of(files, file, manifests), Ledger("ingest", "bytes"))
-            removed = {"delivered_again": first.records_in} if first.records_in.records else {}
-            books += Ledger("ingest", "bytes", first.records_in, removed=removed, overhead=first.overhead)
-    return books
+    again = [file["sha256"] for file in files if file["same_as"] is not None]
+    whole = _whole(files, manifests) if again else {}
+    return sum((_removed(whole[sha]) for sha in again if sha), _NONE)
 
 
-def _books_of(
-    files: Sequence[Mapping[str, Any]], again: Mapping[str, Any], manifests: Sequence[PartManifest]
-) -> Iterator[Ledger]:
-    """The books of each piece of the bytes that ``again`` repeats."""
-    places = _chain(files, again)
+def _removed(first: Ledger) -> Ledger:
+    removed = {"delivered_again": first.records_in} if first.records_in.records else {}
+    return Ledger("ingest", "bytes", first.records_in, removed=removed, overhead=first.overhead)
+
+
+def _whole(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> dict[str, Ledger]:
+    """By sha256, the books of all that a file held: of what was new in it, and of what it grew from."""
+    new: defaultdict[int, Ledger] = defaultdict(lambda: _NONE)
     for manifest in manifests:
-        yield from (books for piece, books in books_by_piece(manifest) if piece["file"] in places)
-
-
-def _chain(files: Sequence[Mapping[str, Any]], again: Mapping[str, Any]) -> set[int]:
-    """Places of the files whose new bytes, together, are those of ``again``: a file and what it grew from."""
-    places: set[int] = set()
-    sha: str | None = again["sha256"]
-    while sha is not None:
-        place = next(k for k, file in enumerate(files) if file["sha256"] == sha and file["same_as"] is None)
-        places.add(place)
-        name, size, sha = files[place]["name"], files[place]["start"], None
-        if size:
-            before = [file for file in files[:place] if file["name"] == name and file["size"] == size]
-            sha = before[-1]["sha256"]
-    return places
+        for piece, books in books_by_piece(manifest):
+            new[piece["file"]] += books
+    whole: dict[str, Ledger] = {}
+    held: dict[tuple[str, int], str] = {}
+    for place, file in enumerate(files):
+        name, sha = file["name"], file["sha256"]
+        if file["same_as"] is None and sha not in whole:
+            whole[sha] = (whole[held[name, file["start"]]] if file["start"] else _NONE) + new[place]
+        held[name, file["size"]] = sha
+    return whole

@@ -116,15 +116,21 @@ def unbalanced(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManif
 def without_changed(given: Deliveries, manifests: Sequence[PartManifest]) -> Deliveries:
     """The deliveries with the hashes of files that changed while they were read taken back.
 
-    What they were said to hold did not land, so it is not known when it comes again.
+    What they were said to hold did not land, so it is not known when it comes again. A file that
+    repeats it brought nothing.
     """
     changed = set()
     for manifest in manifests:
         for piece, books in books_by_piece(manifest):
             if CHANGED in books.quarantined:
-                changed.add(piece["file"])
-    files = [replace(f, sha256="") if place in changed else f for place, f in enumerate(given.files)]
+                changed.add(given.files[piece["file"]].sha256)
+    files = [_taken_back(file) if file.sha256 in changed else file for file in given.files]
     return replace(given, files=tuple(files)) if changed else given
+
+
+def _taken_back(file: Delivered) -> Delivered:
+    repeats = file.same_as is not None
+    return replace(file, sha256="", size=0, lines=0) if repeats else replace(file, sha256="")
 
 
 def listing_of(given: Mapping[str, Deliveries]) -> list[dict[str, Any]]:
