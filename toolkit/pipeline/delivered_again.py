@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.pipeline.deliveries import books_by_piece
+from toolkit.pipeline.deliveries import books_by_piece, grown_from
 from toolkit.storage import Ledger, PartManifest
 
 _NONE = Ledger("ingest", "bytes")
@@ -35,11 +35,8 @@ def _whole(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]
     for manifest in manifests:
         for piece, books in books_by_piece(manifest):
             new[piece["file"]] += books
-    whole: dict[str, Ledger] = {}
-    held: dict[tuple[str, int], str] = {}
-    for place, file in enumerate(files):
-        name, sha = file["name"], file["sha256"]
-        if file["same_as"] is None and sha not in whole:
-            whole[sha] = (whole[held[name, file["start"]]] if file["start"] else _NONE) + new[place]
-        held[name, file["size"]] = sha
-    return whole
+    whole: list[Ledger] = []
+    for place, before in enumerate(grown_from(files)):
+        whole.append(new[place] if before is None else whole[before] + new[place])
+    landed = (place for place, file in reversed(list(enumerate(files))) if file["same_as"] is None)
+    return {files[place]["sha256"]: whole[place] for place in landed}

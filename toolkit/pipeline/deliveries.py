@@ -26,7 +26,8 @@ class Delivered:
     """A file as it was delivered: the bytes from ``start`` to ``size`` were new.
 
     ``delivery`` numbers the source's deliveries from 0; ``same_as`` is the name under which the
-    same bytes had been delivered before, and then nothing of it was new.
+    same bytes had been delivered before, and then nothing of it was new. ``grown_from`` is the
+    sha256 of the first ``start`` bytes, as they were delivered before.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Delivered:
     start: int = 0
     container: int = 0
     same_as: str | None = None
+    grown_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,23 @@ class Deliveries:
     def listing(self) -> list[dict[str, Any]]:
         """The files as the root manifest lists them."""
         return [asdict(file) for file in self.files]
+
+
+def grown_from(files: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """For each of a source's files the place of the one that it grew from; None where all of it was new.
+
+    ``files`` are the source's as the root manifest lists them.
+    """
+    landed: dict[str, int] = {}
+    last: dict[tuple[str, int], str] = {}  # for lakes that did not write down what a file grew from
+    places = []
+    for place, file in enumerate(files):
+        sha = file.get("grown_from") or last.get((file["name"], file["start"]), "")
+        places.append(landed.get(sha) if file["start"] else None)
+        last[file["name"], file["size"]] = file["sha256"]
+        if file["same_as"] is None:
+            landed.setdefault(file["sha256"], place)
+    return places
 
 
 def books_by_piece(manifest: PartManifest) -> Iterator[tuple[Mapping[str, Any], Ledger]]:
