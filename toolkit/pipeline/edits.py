@@ -4,7 +4,7 @@
     (edit "text", or put an object under "record")
     toolkit quarantine LAKE replay --with broken.jsonl
 
-Lines are known by the sha256 of their bytes.
+A line is known by the sha256 of its bytes, and by its place where that is still there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,28 @@ import base64
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError
+
+Place = tuple[str, int, int, int]  # path, line, offset, length
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One line of a file of repairs: ``where`` it stands, what it repairs, and the repaired bytes.
+
+    ``place`` is that of what it repairs, None where the line does not say it.
+    """
+
+    where: str
+    sha256: str
+    raw: bytes
+    place: Place | None
+    source_id: str
+    stage: str
 
 
 def export_line(entry: Mapping[str, Any]) -> str:
@@ -38,14 +56,21 @@ def _is_seen(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
-def read_edits(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """(``path:line``, sha256 of what is repaired, its repaired bytes) of each line that is not blank.
+def read_edits(path: Path) -> Iterator[Edit]:
+    """The edits of a file, a line each; blank lines are none.
 
-    Raises RequestError for a file that cannot be read, and for a line that is no repair.
+    Raises RequestError for a file that cannot be read, and for a line that is no edit.
     """
     for number, line in _lines(path):
-        where = f"{path}:{number}"
-        yield where, *_repair(line, where)
+        yield _edit(line, f"{path}:{number}")
+
+
+def place_of(origin: Any) -> Place | None:
+    """Path, line, offset and length of an origin; None where one of them is not there."""
+    kinds = {"path": str, "line": int, "offset": int, "length": int}
+    if not isinstance(origin, Mapping) or any(type(origin.get(key)) is not kinds[key] for key in kinds):
+        return None
+    return origin["path"], origin["line"], origin["offset"], origin["length"]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -57,18 +82,18 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 
-def _repair(line: bytes, where: str) -> tuple[str, bytes]:
-    """(sha256 of what is repaired, its repaired bytes)."""
+def _edit(line: bytes, where: str) -> Edit:
     try:
         entry = json.loads(line)
         sha = entry["sha256"]
         if not isinstance(sha, str):
             raise TypeError("the sha256 is no text")
-        if "record" in entry:
-            return sha, json.dumps(entry["record"], ensure_ascii=False).encode()
-        return sha, entry["text"].encode()
+        whole = "record" in entry
+        raw = (json.dumps(entry["record"], ensure_ascii=False) if whole else entry["text"]).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(
             f"{where}: expected an object with the sha256 of a quarantined line and its repaired text "
             f'(or a record): {{"sha256": "…", "text": "…"}}; {type(error).__name__}: {error}'
         ) from error
+    names = (str(entry.get(key, "")) for key in ("source_id", "stage"))
+    return Edit(where, sha, raw, place_of(entry.get("origin")), *names)

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from toolkit.errors import RequestError
+from toolkit.pipeline.assigned import assigned
 from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece, read_deliveries
-from toolkit.pipeline.edits import as_text, read_edits
+from toolkit.pipeline.edits import read_edits
 from toolkit.storage import PartManifest, sha256_bytes, sha256_file, write_atomic
 
 FOLDER = "repairs"
@@ -28,52 +29,33 @@ _FLAT = bytes.maketrans(b"\r\n", b"  ")
 Entry = dict[str, Any]
 
 
-def write_repairs(lake: Path, fixed: Path, entries: Iterable[Entry], sources: Set[str]) -> list[Path]:
+def write_repairs(
+    lake: Path, fixed: Path, entries: Iterable[Entry], sources: Set[str]
+) -> tuple[list[Path], list[str]]:
     """Keep the repairs of ``fixed`` in the lake, a file a source.
 
     ``entries`` is the quarantine, read once; ``sources`` are the ids of the lake's. Returns the
-    files that hold only these repairs and have not landed. Raises RequestError for a line of
-    ``fixed`` that repairs nothing in quarantine, or nothing at all, and for a source that is not
-    the lake's.
+    files that hold only these repairs and have not landed, and a sentence for each edit that is
+    left out. Raises RequestError for a line of ``fixed`` that repairs nothing in quarantine, or
+    nothing at all, and for a source that is not the lake's.
     """
-    found = _found(fixed, entries)
+    repaired, left_out = assigned(list(read_edits(fixed)), entries)
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry, raw in repaired:
+        kept = {key: entry[key] for key in ("sha256", "stage", "reason", "origin")}
+        found[entry["source_id"]].append({**kept, "raw": base64.b64encode(raw).decode()})
+    if not found:
+        raise RequestError(f"{fixed} changes no line: edit the text of those that are to be recovered.")
     if strange := sorted(found.keys() - sources):
         raise RequestError(f"{lake} quarantines lines of {strange[0]!r}, which is no source of its spec.")
-    given = {source: _given(repaired) for source, repaired in found.items()}
+    given = {source: _given(lines) for source, lines in found.items()}
     for source, lines in given.items():
         files = repair_files(lake, source)
         held = {line for path in files for line in path.read_bytes().splitlines()}
         if new := [line for line in lines if line not in held]:
             number = 1 + int(files[-1].stem) if files else 0
             write_atomic(lake / FOLDER / source / f"{number:05d}.jsonl", b"\n".join(new) + b"\n")
-    return [path for source, lines in given.items() for path in _pending(lake, source, set(lines))]
-
-
-def _found(fixed: Path, entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """The repairs of ``fixed``, by source, each with the place of what it repairs."""
-    wanted: dict[str, list[bytes]] = defaultdict(list)
-    places: dict[str, str] = {}
-    for place, sha, raw in read_edits(fixed):
-        wanted[sha].append(raw)
-        places.setdefault(sha, place)
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry["sha256"] in wanted:
-            places.pop(entry["sha256"], None)
-            repaired = {key: entry[key] for key in ("sha256", "stage", "reason", "origin")}
-            for raw in _edited(entry, wanted[entry["sha256"]]):
-                found[entry["source_id"]].append({**repaired, "raw": base64.b64encode(raw).decode()})
-    for sha, place in places.items():
-        raise RequestError(f"{place}: nothing in quarantine has the sha256 {sha!r}.")
-    if not found:
-        raise RequestError(f"{fixed} changes no line: edit the text of those that are to be recovered.")
-    return found
-
-
-def _edited(entry: Entry, repairs: Sequence[bytes]) -> list[bytes]:
-    """The repairs that differ from the bytes of a line, and from these as text."""
-    raw = base64.b64decode(entry["raw"])
-    return [repair for repair in repairs if repair not in (raw, as_text(raw).encode())]
+    return [path for source, lines in given.items() for path in _pending(lake, source, set(lines))], left_out
 
 
 def _given(repaired: Sequence[Entry]) -> list[bytes]:
