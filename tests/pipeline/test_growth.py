@@ -11,6 +11,7 @@ import pytest
 from lakes import write_lines
 
 import toolkit
+from toolkit.errors import RequestError
 from toolkit.ingest import payload_of
 from toolkit.pipeline.spec.tables import Ingest
 from toolkit.storage import read_json, read_shard, shards
@@ -160,6 +161,30 @@ def test_cut_anew_what_grew_under_another_name_is_all_there_is_to_read():
     land("renamed.jsonl", settings=Ingest(shard_bytes=2048, max_line_bytes=4096))
     assert numbers() == list(range(130))
     assert toolkit.audit("lake").ok
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+@pytest.mark.parametrize("way", ["a stream", "a file"])
+def test_a_lost_part_is_made_anew_from_the_same_bytes_under_another_name(pack, way):
+    data = pack(b"".join(b'{"n":%d}\n' % n for n in range(1000, 1400)))
+    Path("first").write_bytes(data)
+    land("-", stdin=io.BytesIO(data)) if way == "a stream" else land("first")
+    before = {path: path.read_bytes() for path in shards(Path("lake/bronze"))}
+    lost = [*before][-2]
+    lost.unlink()
+    Path("first").rename("saved")
+    land("saved")
+    assert {path: path.read_bytes() for path in shards(Path("lake/bronze"))} == before
+    assert toolkit.audit("lake").ok
+
+
+def test_a_lost_part_of_a_stream_is_not_made_anew_from_other_bytes():
+    data = b"".join(b'{"n":%d}\n' % n for n in range(1000, 1400))
+    land("-", stdin=io.BytesIO(data))
+    shards(Path("lake/bronze"))[-2].unlink()
+    Path("saved").write_bytes(data[:-1])
+    with pytest.raises(RequestError, match="stdin is no longer there as it was delivered"):
+        land("saved")
 
 
 def test_nothing_is_read_twice_of_what_grew_under_another_name():

@@ -166,11 +166,16 @@ def _parts(files: Sequence[tuple[int, Sequence[Piece]]], shard_bytes: int) -> It
 
 
 def _paths(deliveries: Deliveries, named: Mapping[str, Path], shas: Mapping[str, str]) -> Iterator[Any]:
-    """(place in the list, path) of the files whose bytes are still where they were, or begin that file."""
+    """(place in the list, path) of the files whose bytes are there, under whatever name, or begin a file."""
+    from toolkit.ingest.codecs import codec_of
+
     lies: dict[int, Path] = {}
+    same = {sha: named[name] for name, sha in reversed(shas.items())}
     files, origins = deliveries.files, grown_from(deliveries.listing())
     for place, file in reversed(list(enumerate(files))):
         path = named[file.name] if shas.get(file.name) == file.sha256 else lies.get(place)
+        if path is None and file.sha256 in same and codec_of(same[file.sha256]) == file.codec:
+            path = same[file.sha256]
         if path is not None and file.same_as is None:
             yield place, path
             origin = origins[place]
