@@ -17,7 +17,7 @@ def take(data, span=None, door=DOOR, max_line=HUGE, name="f.jsonl", form="jsonl"
     return part
 
 
-def take_file(path, shard=HUGE, form="jsonl", max_line=HUGE, largest=HUGE, before=None):
+def take_file(path, shard=HUGE, form="jsonl", max_line=HUGE, largest=HUGE, before=()):
     """A file through the door: its census and the part of each of its spans."""
     options = Options("f.jsonl")
     census = take_census(path, form, Limits(shard, largest), options, before)

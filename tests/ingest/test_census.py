@@ -59,7 +59,7 @@ def packed(folder, data):
     return folder / "f"
 
 
-def census(folder, data, size=100_000, form="jsonl", before=None):
+def census(folder, data, size=100_000, form="jsonl", before=()):
     return take_census(packed(folder, data), form, Limits(size, HUGE), Options("f"), before)
 
 
@@ -161,7 +161,7 @@ def test_a_file_in_another_encoding_is_set_aside_whole(tmp_path, encoding):
 def test_a_file_that_grew_is_cut_from_where_it_ended(tmp_path):
     old = DATA[: DATA.index(b"\n", 40_000) + 1]
     first = census(tmp_path, old)
-    before = Before(first.size, first.lines, first.sha256)
+    before = [Before(first.size, first.lines, first.sha256)]
     grown = census(tmp_path, DATA, before=before)
     assert (grown.start, grown.size, grown.lines) == (len(old), len(DATA), 30_001)
     assert (grown.spans[0].start, grown.spans[0].line) == (len(old), old.count(b"\n") + 1)
@@ -175,7 +175,7 @@ def test_a_file_that_changed_otherwise_is_cut_whole(tmp_path, change):
     ]
     now = SMALL[:-300] if change == "shorter" else SMALL + b"\nmore\n"
     first = census(tmp_path, old)
-    found = census(tmp_path, now, before=Before(first.size, first.lines, first.sha256))
+    found = census(tmp_path, now, before=[Before(first.size, first.lines, first.sha256)])
     assert (found.start, found.spans[0].start) == (0, 0)
 
 

@@ -13,9 +13,10 @@ import toolkit
 from toolkit.errors import GateError, RequestError, ToolkitError
 from toolkit.ingest import payload_of
 from toolkit.pipeline import arrivals
+from toolkit.pipeline.delivered_again import delivered_again
 from toolkit.pipeline.spec.tables import Ingest
 from toolkit.pipeline.watermarks import mark_of
-from toolkit.storage import read_json, read_shard, shards
+from toolkit.storage import Ledger, PartManifest, read_json, read_shard, shards
 
 SMALL = Ingest(shard_bytes=1024, max_line_bytes=4096)
 
@@ -353,6 +354,34 @@ def test_a_file_that_changed_while_it_was_read_lands_when_it_comes_again(monkeyp
     land("a.jsonl")
     assert [row["n"] for row in payloads()] == list(range(30))
     assert toolkit.audit("lake").ok
+
+
+def test_what_a_file_that_changed_repeated_lands_when_it_comes_again(monkeypatch):
+    for name in ("a.jsonl", "b.jsonl"):
+        write_lines(Path(name), lines(0, 30))
+    real = arrivals.arrivals
+    cut_short = lambda *arguments: (real(*arguments), os.truncate("a.jsonl", 100))[0]  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr("toolkit.pipeline.plan.arrivals", cut_short)
+        land("a.jsonl", "b.jsonl")
+    assert payloads() == []
+    assert toolkit.audit("lake").ok
+    land("b.jsonl")
+    assert [row["n"] for row in payloads()] == list(range(30))
+    assert toolkit.audit("lake").ok
+
+
+def test_the_books_of_files_delivered_again_are_read_once_a_file(monkeypatch):
+    for k in range(20):
+        write_lines(Path(f"d/{k}.jsonl"), lines(k, k + 1))
+        write_lines(Path(f"e/{k}.jsonl"), lines(k, k + 1))
+    land("d", "e")
+    reads, real = [], Ledger.from_dict
+    monkeypatch.setattr(Ledger, "from_dict", lambda data: reads.append(1) or real(data))
+    given = read_json(Path("lake/MANIFEST.json"))["sources"][0]["files"]
+    manifests = [PartManifest.read(path) for path in Path("lake/bronze").rglob("*.manifest.json")]
+    assert delivered_again(given, manifests).records_in.records == 20
+    assert len(reads) == len(manifests) + 20
 
 
 def test_a_file_deleted_between_plan_and_landing_is_said_to_have_changed(monkeypatch):

@@ -8,7 +8,7 @@ from lakes import small_world, tree, words, write_lines
 
 import toolkit
 from toolkit.errors import RequestError, ToolkitError
-from toolkit.pipeline.stages import gold, ingest, refine
+from toolkit.pipeline.stages import bronze_part, gold, refine
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import read_json, write_json
 
@@ -81,8 +81,8 @@ def test_a_forget_killed_between_two_files_is_finished_by_the_same_command(
     for path in tmp_path.glob("*.jsonl"):
         path.unlink()
     with monkeypatch.context() as patch, pytest.raises(KilledError):
-        real, calls = getattr(ingest, victim), iter(range(10_000))
-        patch.setattr(ingest, victim, lambda *given: _die() if next(calls) == call else real(*given))
+        real, calls = getattr(bronze_part, victim), iter(range(10_000))
+        patch.setattr(bronze_part, victim, lambda *given: _die() if next(calls) == call else real(*given))
         toolkit.forget(lake, license="MIT", workers=1)
     found = toolkit.forget(lake, license="MIT", workers=1)
     assert toolkit.audit(lake).ok

@@ -6,7 +6,7 @@ damaged compressed file. Such spans carry a fault, and their bytes end in quaran
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,8 +33,9 @@ class Census:
     """What is known of a raw file.
 
     ``size`` and ``sha256`` are of its decompressed bytes and, if it is damaged, of the rest as it
-    lies. ``start`` is where its spans begin: 0, or the size it had before it grew. ``container``
-    counts the bytes that are no record's: all of a Parquet file.
+    lies. ``start`` is where its spans begin: 0, or the size it had before it grew
+    from what has the sha256 ``grown_from``. ``container`` counts the bytes that are no record's:
+    all of a Parquet file.
     """
 
     codec: str | None
@@ -45,27 +46,28 @@ class Census:
     spans: tuple[Span, ...]
     start: int = 0
     container: int = 0
+    grown_from: str | None = None
 
 
 def take_census(
-    path: Path, form: str, limits: Limits, options: Options, before: Before | None = None
+    path: Path, form: str, limits: Limits, options: Options, before: Iterable[Before] = ()
 ) -> Census:
     """Hash ``path`` and cut it into spans of about ``limits.shard_bytes``; memory is that of one span.
 
-    With ``before``, JSON lines that only grew since then are cut from where they ended, unless a
-    checksum shows that they were altered. Raises
-    RequestError when the file may not be read.
+    JSON lines that only grew since one of ``before``, which are tried in turn, are cut from where
+    that ended, unless a checksum shows that they were altered. Raises RequestError when the file
+    may not be read.
     """
     codec = codec_of(path)
     if form == "parquet":
         return _of_parquet(path, codec, limits, options)
-    if before is not None and form in ("jsonl", "json"):
+    for held in before if form in ("jsonl", "json") else ():
         stream = Stream(decompressed(path, codec))
-        if stream.passes(before.size, before.sha256):
-            cut_on = jsonl.cut(stream, limits, options, before.size, before.lines + 1)
-            grown = _of_stream(path, codec, "jsonl", stream, cut_on, limits, before.size)
+        if stream.passes(held.size, held.sha256):
+            cut_on = jsonl.cut(stream, limits, options, held.size, held.lines + 1)
+            grown = _of_stream(path, codec, "jsonl", stream, cut_on, limits, held.size)
             if stream.damage is None or stream.damage.altered is None:
-                return grown
+                return replace(grown, grown_from=held.sha256)
     stream = Stream(decompressed(path, codec))
     form = resolve(stream, form)
     found = _of_stream(path, codec, form, stream, cut(stream, form, limits, options), limits, 0)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.ingest import CHANGED, suspected_renames
-from toolkit.pipeline.bands import SHARDS, mean_band, share_band
+from toolkit.pipeline.bands import RECENT, SHARDS, mean_band, share_band
 from toolkit.pipeline.deliveries import books_by_piece
 from toolkit.pipeline.rates import Counts
 from toolkit.storage import PartManifest
@@ -102,12 +102,12 @@ def _outside(
     A part that is out of its band is no history, until ``SHARDS`` of them follow each other: from
     then on what they have is the usual, and what was before them is not.
     """
-    usual, since = np.ones(len(counts), bool), 0
+    usual, since = _Usual(len(counts)), 0
     whole = (0, 0)  # where the last delivery that was out of its band ends, and to which side it was
     for unit in units:
-        now, of = int(counts[unit.start : unit.stop].sum()), int(sizes[unit.start : unit.stop].sum())
-        kept = usual[: unit.start]
-        before = counts[: unit.start][kept], sizes[: unit.start][kept]
+        mine = slice(unit.start, unit.stop)
+        now, of = int(counts[mine].sum()), int(sizes[mine].sum())
+        before = usual.before()
         band = mean_band(*before, of) if rate == MEAN else share_band(*before, of, now / max(1, of))
         side = 0 if band is None else int(now / of > band[1]) - int(now / of < band[0])
         if side and (unit.delivery or unit.start >= whole[0] or side != whole[1]):
@@ -115,11 +115,41 @@ def _outside(
             yield unit, {**unit.what, "rate": rate, "of": of, **{name: round(v, 9) for name, v in values}}
         if unit.delivery:
             whole = (unit.stop, side) if side else whole
-            continue
-        usual[unit.start] = not side
-        since = unit.stop if not side else since
-        if unit.stop - since == SHARDS:
-            usual[:since], usual[since : unit.stop], since = False, True, unit.stop
+        elif not side:
+            usual.add(now, of)
+            since = unit.stop
+        elif unit.stop - since == SHARDS:
+            usual.forget()
+            for k in range(since, unit.stop):
+                usual.add(int(counts[k]), int(sizes[k]))
+            since = unit.stop
+
+
+class _Usual:
+    """The history that bands are made of: the last ``RECENT`` usual parts, and all before them as one.
+
+    Of what is older a band asks only the sums.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._rows = np.zeros((2, most), np.int64)
+        self._start = self._stop = 0
+
+    def before(self) -> np.ndarray:
+        """Their counts and sizes, int64 (2, k)."""
+        return self._rows[:, self._start : self._stop]
+
+    def add(self, count: int, size: int) -> None:
+        """Add the part that came next."""
+        self._rows[:, self._stop] = count, size
+        self._stop += 1
+        if self._stop - self._start > RECENT + 1:
+            self._rows[:, self._start + 1] += self._rows[:, self._start]
+            self._start += 1
+
+    def forget(self) -> None:
+        """Begin anew: what came so far is not usual any more."""
+        self._start = self._stop
 
 
 def _words(source: str, unit: _Unit, alarm: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
     the file's marks are those it had       nothing is read
     its bytes are known                     nothing lands; under another name, that is noted
-    JSON lines that only grew               what was added lands
+    JSON lines that only grew               what was added lands, under whatever name
     anything else                           the file lands, beside what it held before
 
 Small files share a part: those that follow each other and fit one shard together.
@@ -10,6 +10,7 @@ Small files share a part: those that follow each other and fit one shard togethe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError
 from toolkit.ingest import Limits, Options, form_of
-from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece
+from toolkit.pipeline.deliveries import Delivered, Deliveries, Piece, grown_from
+from toolkit.pipeline.growth import Openings
+from toolkit.pipeline.growth import openings as openings_of
 from toolkit.pipeline.repairs import FORMAT as REPAIRS
 from toolkit.pipeline.spec.tables import Ingest, Source
 from toolkit.pipeline.watermarks import mark_of, settled_mark
 from toolkit.storage import digest_json
 
 if TYPE_CHECKING:
-    from toolkit.ingest import Census
+    from toolkit.ingest import Before, Census
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def arrivals(
         # Cut anew, files keep the order in which they came: it decides which record stands for an id.
         came = {file.name: place for place, file in enumerate(known.files)}
         named = sorted(named, key=lambda item: came.get(item[0], len(came)))
-    found = list(every(lambda item: _look(settings, source, before, marks, *item), named))
+    openings = functools.cache(lambda: openings_of(before))
+    found = list(every(lambda item: _look(settings, source, before, openings, marks, *item), named))
     deliveries = _with_new(before, named, found, settings.shard_bytes)
     if known is not None and known.cut != cut:
         _check_nothing_lost(source, known, deliveries)
@@ -79,20 +83,33 @@ class _Look:
 
 
 def _look(
-    settings: Ingest, source: Source, known: Deliveries, marks: Mapping[str, Any], name: str, path: Path
+    settings: Ingest,
+    source: Source,
+    known: Deliveries,
+    openings: Callable[[], Openings],
+    marks: Mapping[str, Any],
+    name: str,
+    path: Path,
 ) -> _Look:
-    mark, last = settled_mark(path), known.last(name)
+    mark = settled_mark(path)
     old_mark, old_sha = marks.get(name, (None, None))
     if mark is not None and mark == old_mark and known.known_as(old_sha) is not None:
         return _Look(old_sha, mark, None)
-    from toolkit.ingest import Before, take_census  # the kernels load only when something is to be read
+    from toolkit.ingest import take_census  # the kernels load only when something is to be read
 
     form = form_of(name, source.format)
-    grown = Before(last.size, last.lines, last.sha256) if last and last.format == "jsonl" else None
     options = Options(name, source.document)
     limits = Limits(settings.shard_bytes, settings.max_line_bytes)
-    census = take_census(path, form, limits, options, grown)
+    census = take_census(path, form, limits, options, _before(known, openings, name, path))
     return _Look(census.sha256, mark if mark == mark_of(path) else None, census)
+
+
+def _before(known: Deliveries, openings: Callable[[], Openings], name: str, path: Path) -> Iterator[Before]:
+    """What a file may have grown from."""
+    from toolkit.ingest import Before
+
+    held = openings().of(path, known.last(name))
+    return (Before(file.size, file.lines, file.sha256) for file in held)
 
 
 def _with_new(
@@ -108,7 +125,7 @@ def _with_new(
             continue
         file = _delivered(name, look.census, first)
         if look.sha256 in shas:
-            file = replace(file, same_as=shas[look.sha256], start=0)
+            file = replace(file, same_as=shas[look.sha256], start=0, grown_from=None)
         else:
             pieces.append((file.size, [Piece(len(files), span) for span in look.census.spans]))
         shas.setdefault(look.sha256, name)
@@ -127,6 +144,7 @@ def _delivered(name: str, census: Census, delivery: int) -> Delivered:
         delivery,
         census.start,
         census.container,
+        grown_from=census.grown_from,
     )
 
 
@@ -148,22 +166,31 @@ def _parts(files: Sequence[tuple[int, Sequence[Piece]]], shard_bytes: int) -> It
 
 
 def _paths(deliveries: Deliveries, named: Mapping[str, Path], shas: Mapping[str, str]) -> Iterator[Any]:
-    """(place in the list, path) of the files whose bytes are still where they were, or begin that file."""
-    lies: dict[str, bool] = {}
-    for place, file in reversed(list(enumerate(deliveries.files))):
-        here = shas.get(file.name) == file.sha256 or lies.get(file.name, False)
-        if here and file.same_as is None:
-            yield place, named[file.name]
-        lies[file.name] = here and file.start > 0
+    """(place in the list, path) of the files whose bytes are there, under whatever name, or begin a file."""
+    from toolkit.ingest.codecs import codec_of
+
+    lies: dict[int, Path] = {}
+    same = {sha: named[name] for name, sha in reversed(shas.items())}
+    files, origins = deliveries.files, grown_from(deliveries.listing())
+    for place, file in reversed(list(enumerate(files))):
+        path = named[file.name] if shas.get(file.name) == file.sha256 else lies.get(place)
+        if path is None and file.sha256 in same and codec_of(same[file.sha256]) == file.codec:
+            path = same[file.sha256]
+        if path is not None and file.same_as is None:
+            yield place, path
+            origin = origins[place]
+            if origin is not None and files[origin].codec == file.codec:
+                lies[origin] = path
 
 
 def _check_nothing_lost(source: Source, known: Deliveries, now: Deliveries) -> None:
     """RequestError unless all bytes that the lake was given are there to be cut anew."""
     there = {file.sha256 for file in now.files}
-    grew = {(file.name, file.start) for file in known.files if file.start}
+    grew = {known.files[place].sha256 for place in grown_from(known.listing()) if place is not None}
+    there_again = there | grew
     for file in known.files:
         repaired = file.format == REPAIRS  # these lie in the lake, and land again with it
-        if file.sha256 not in there and (file.name, file.size) not in grew and not repaired:
+        if file.sha256 not in there_again and not repaired:
             raise RequestError(
                 f"source {source.id!r}: its format, document, shard_bytes or max_line_bytes changed, and "
                 f"{file.name} is no longer there as it was delivered, so it cannot be read again. Deliver it "

@@ -10,13 +10,13 @@ from typing import Any
 
 from toolkit.errors import GateError
 from toolkit.pipeline.alarms import alarms
+from toolkit.pipeline.delivered_again import delivered_again
 from toolkit.pipeline.deliveries import unbalanced
 from toolkit.pipeline.rates import count_parts, rates
-from toolkit.pipeline.repairs import recovered, with_recovered
+from toolkit.pipeline.recovered import recovered, with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.stages.identity import identity
-from toolkit.pipeline.stages.ingest import delivered_again
 from toolkit.storage import Ledger, Output, PartManifest
 
 

@@ -9,7 +9,7 @@ from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_reje
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import EVAL_ITEMS
-from toolkit.pipeline.repairs import with_recovered
+from toolkit.pipeline.recovered import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.stages.corpus import load_corpus

@@ -20,10 +20,11 @@ from toolkit.errors import ToolkitError
 from toolkit.ingest import Forgotten, Frames, judge, payload_of
 from toolkit.ingest.declared import declared_ids
 from toolkit.ingest.shapes import Shapes, shape_facts
+from toolkit.pipeline.forgotten_repairs import forget_repairs
 from toolkit.pipeline.repairs import FOLDER as REPAIRS
-from toolkit.pipeline.repairs import forget_repairs, repair_files
+from toolkit.pipeline.repairs import repair_files
 from toolkit.pipeline.spec.tables import Ingest, Source, Spec
-from toolkit.pipeline.stages.ingest import Content, ids_array, write_bronze
+from toolkit.pipeline.stages.bronze_part import Content, ids_array, write_bronze
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.storage import Group, Ledger, PartManifest, part_of, read_shard, shard_path, shards
 

@@ -26,7 +26,8 @@ class Delivered:
     """A file as it was delivered: the bytes from ``start`` to ``size`` were new.
 
     ``delivery`` numbers the source's deliveries from 0; ``same_as`` is the name under which the
-    same bytes had been delivered before, and then nothing of it was new.
+    same bytes had been delivered before, and then nothing of it was new. ``grown_from`` is the
+    sha256 of the first ``start`` bytes, as they were delivered before.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Delivered:
     start: int = 0
     container: int = 0
     same_as: str | None = None
+    grown_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,23 @@ class Deliveries:
         return [asdict(file) for file in self.files]
 
 
+def grown_from(files: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """For each of a source's files the place of the one that it grew from; None where all of it was new.
+
+    ``files`` are the source's as the root manifest lists them.
+    """
+    landed: dict[str, int] = {}
+    last: dict[tuple[str, int], str] = {}  # for lakes that did not write down what a file grew from
+    places = []
+    for place, file in enumerate(files):
+        sha = file.get("grown_from") or last.get((file["name"], file["start"]), "")
+        places.append(landed.get(sha) if file["start"] else None)
+        last[file["name"], file["size"]] = file["sha256"]
+        if file["same_as"] is None:
+            landed.setdefault(file["sha256"], place)
+    return places
+
+
 def books_by_piece(manifest: PartManifest) -> Iterator[tuple[Mapping[str, Any], Ledger]]:
     """The pieces of a part of bronze with the books of each; of one alone these are the part's."""
     for piece in manifest.facts["pieces"]:
@@ -116,15 +135,21 @@ def unbalanced(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManif
 def without_changed(given: Deliveries, manifests: Sequence[PartManifest]) -> Deliveries:
     """The deliveries with the hashes of files that changed while they were read taken back.
 
-    What they were said to hold did not land, so it is not known when it comes again.
+    What they were said to hold did not land, so it is not known when it comes again. A file that
+    repeats it brought nothing.
     """
     changed = set()
     for manifest in manifests:
         for piece, books in books_by_piece(manifest):
             if CHANGED in books.quarantined:
-                changed.add(piece["file"])
-    files = [replace(f, sha256="") if place in changed else f for place, f in enumerate(given.files)]
+                changed.add(given.files[piece["file"]].sha256)
+    files = [_taken_back(file) if file.sha256 in changed else file for file in given.files]
     return replace(given, files=tuple(files)) if changed else given
+
+
+def _taken_back(file: Delivered) -> Delivered:
+    repeats = file.same_as is not None
+    return replace(file, sha256="", size=0, lines=0) if repeats else replace(file, sha256="")
 
 
 def listing_of(given: Mapping[str, Deliveries]) -> list[dict[str, Any]]:

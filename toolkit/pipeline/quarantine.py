@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import GateError, RequestError
 from toolkit.pipeline.deliveries import read_deliveries
-from toolkit.pipeline.repairs import drop_repairs, export_line, recovered, write_repairs
+from toolkit.pipeline.edits import export_line
+from toolkit.pipeline.recovered import recovered
+from toolkit.pipeline.repairs import drop_repairs, write_repairs
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.storage import PartManifest, locked
 from toolkit.storage.atomic import PREFIX as LEFTOVER
@@ -83,7 +85,9 @@ def replay(
     """Send the repaired lines of ``fixed`` through the lake's stages; what they repair counts as recovered.
 
     A line of ``fixed`` is a JSON object with the ``sha256`` of a quarantined line and its repaired
-    ``text``, or a ``record``; ``export`` writes such lines. Raises RequestError for a line that
+    ``text``, or a ``record``; ``export`` writes such lines. With the ``origin`` it was exported with
+    it repairs the line at that place alone. Of several that repair one line otherwise the first
+    counts, and the run's ``notes`` name the others. Raises RequestError for a line that
     repairs nothing, and GateError when a gate or the books refuse the lake with the repairs: these
     are taken back then, so that they stand in no later run's way. After a kill or any other error
     they stay in the lake, and whatever run comes next lands them.
@@ -93,9 +97,11 @@ def replay(
     if spec.lake_path != lake:  # the lake's folder has moved
         spec = replace(spec, lake=replace(spec.lake, path=str(lake)))
     with locked(lake):
-        written = write_repairs(lake, Path(fixed), _entries(lake), {source.id for source in spec.source})
+        written, left_out = write_repairs(
+            lake, Path(fixed), _entries(lake), {source.id for source in spec.source}
+        )
     try:
-        return _run(spec, workers, device, cluster, progress)
+        return replace(_run(spec, workers, device, cluster, progress), notes=tuple(left_out))
     except GateError:
         with locked(lake):
             drop_repairs(lake, written)

@@ -15,12 +15,13 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Run:
-    """A finished lake: where it is, its root manifest, and how long this call took."""
+    """A finished lake: where it is, its root manifest, how long this call took, and what it left out."""
 
     lake: Path
     manifest: Mapping[str, Any] = field(repr=False)
     seconds: float
     worked: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def report(self) -> Path:
@@ -50,6 +51,7 @@ class Run:
         lines = [f"{'stage':<15}{'in':>12}{'out':>12}{'quarantined':>13}{'removed':>10}"]
         lines += [f"{s:<15}{i:>12,}{o:>12,}{q:>13,}{r:>10,}" for s, i, o, q, r in self.rows()]
         lines += [f"alarm: {line}" for line in self.alarms()]
+        lines += [f"note: {line}" for line in self.notes]
         took = f"{self.seconds:.1f} s" if self.worked else f"nothing to do, {self.seconds:.1f} s"
         return "\n".join([*lines, f"lake {self.lake} ({took})"])
 
@@ -59,7 +61,8 @@ class Run:
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         alarms = "".join(f"<li>{html.escape(line)}</li>" for line in self.alarms())
         listed = f"<p>Alarms</p><ul>{alarms}</ul>" if alarms else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{listed}"
+        notes = "".join(f"<p>{html.escape(line)}</p>" for line in self.notes)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{listed}{notes}"
 
 
 def _cell(value: str | int) -> str:

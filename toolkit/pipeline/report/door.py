@@ -54,9 +54,9 @@ def deliveries(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _kind(file: Mapping[str, Any], seen: set[str]) -> str | None:
     if file["same_as"] is not None:
         return "again"
-    if file["name"] in seen:
-        return "grown" if file["start"] else "corrected"
-    return None
+    if file["start"]:
+        return "grown"
+    return "corrected" if file["name"] in seen else None
 
 
 def _forms(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:

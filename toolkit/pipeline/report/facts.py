@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from toolkit.pipeline.deliveries import grown_from
 from toolkit.pipeline.report.door import door
 from toolkit.pipeline.report.lake import EXCERPT, Excerpt, Lake, evidence
 from toolkit.pipeline.report.lengths import Counted
@@ -183,11 +184,8 @@ def _entered(lake: Lake, name: str) -> int:
 
 def _lines(files: Sequence[Mapping[str, Any]]) -> int:
     """Lines that were delivered: those of a file that grew count once."""
-    total, before = 0, {}
-    for file in files:
-        total += file["lines"] - (before[file["name"]] if file["start"] else 0)
-        before[file["name"]] = file["lines"]
-    return total
+    grown = (files[place]["lines"] for place in grown_from(files) if place is not None)
+    return sum(file["lines"] for file in files) - sum(grown)
 
 
 def _estimates(lake: Lake, name: str) -> dict[str, int]:

@@ -224,7 +224,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("dedup.threshold", 0.3, 1.0),
     ("dedup.recall", 0.5, 0.9999),
     ("dedup.seed", 0, 2**63 - 1),
-    ("dedup.slots", 1, 1024),
+    ("dedup.slots", 16, 1024),
     ("dedup.max_loss", 0.0, 1.0),
     ("packing.context", 16, 1 << 24),
     ("packing.vocab_size", 300, 1 << 20),

@@ -12,17 +12,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.ingest import payload_of
 from toolkit.ingest.repeats import Repeats, find_repeats
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.spec.tables import Source, Spec, as_data
+from toolkit.pipeline.stages.heads import Heads, by_part, gathered
 from toolkit.records import EVIDENCE
 from toolkit.storage import (
     Group,
@@ -33,7 +31,6 @@ from toolkit.storage import (
     part_of,
     read_array,
     read_parquet,
-    read_shard,
     write_parquet,
 )
 
@@ -62,9 +59,8 @@ def identity(lake: Path, spec: Spec, manifests: Mapping[str, Sequence[PartManife
     begin(lake / MANIFEST)
     found = find_repeats(_Ids(lake, held), [part.scope for part in held])
     outputs, removed = [], dict.fromkeys(METHODS, Group())
-    for number in np.unique(found.part).tolist():
-        table = _evidence(lake, held, found, number)
-        path = lake / "evidence" / "identity" / f"{held[number].name}.parquet"
+    for name, table in _evidence(lake, held, found):
+        path = lake / "evidence" / "identity" / f"{name}.parquet"
         write_parquet(path, table)
         outputs.append(Output.of(lake, path, len(table)))
         for method in METHODS:
@@ -120,36 +116,38 @@ def _scope(source: Source) -> int:
     return int(digest_json([source.regime, as_data(source.map)])[:15], 16)
 
 
-def _evidence(lake: Path, held: Sequence[Held], found: Repeats, number: int) -> pa.Table:
-    mine = np.flatnonzero(found.part == number)
-    gone = _facts(lake, held[number], found.row[mine])
-    kept: dict[tuple[int, int], Any] = {}
-    for part in np.unique(found.kept_part[mine]).tolist():
-        rows = np.unique(found.kept_row[mine][found.kept_part[mine] == part])
-        kept |= zip(((part, row) for row in rows.tolist()), _facts(lake, held[part], rows), strict=True)
+def _evidence(lake: Path, held: Sequence[Held], found: Repeats) -> Iterator[tuple[str, pa.Table]]:
+    """The evidence of each part that loses records, by the part's name."""
+    if not len(found):
+        return
+    part = np.concatenate([found.part, found.kept_part])
+    row = np.concatenate([found.row, found.kept_row])
+    with gathered(lake, [one.shard for one in held], part, row) as heads:
+        for mine in by_part(found.part):
+            yield held[int(found.part[mine.start])].name, _proof(held, found, heads, mine)
+
+
+def _proof(held: Sequence[Held], found: Repeats, heads: Heads, mine: slice) -> pa.Table:
+    """The evidence of one part."""
+    gone = heads.of(found.part[mine], found.row[mine])
+    kept = heads.of(found.kept_part[mine], found.kept_row[mine])
     rows = []
-    for k, (facts, size) in zip(mine.tolist(), gone, strict=True):
-        other, _ = kept[int(found.kept_part[k]), int(found.kept_row[k])]
+    for (facts, size), (other, _), part, same in zip(
+        gone, kept, found.kept_part[mine].tolist(), found.same[mine].tolist(), strict=True
+    ):
         rows.append(
             {
                 "removed_id": facts["record_id"],
                 "removed_source": facts["source_id"],
                 "removed_origin": facts["origin"],
                 "tokens": max(1, (size + 3) // 4),
-                "method": METHODS[int(found.same[k])],
-                "score": 1.0 if found.same[k] else None,
-                "threshold": 1.0 if found.same[k] else None,
+                "method": METHODS[same],
+                "score": 1.0 if same else None,
+                "threshold": 1.0 if same else None,
                 "kept_id": other["record_id"],
                 "kept_source": other["source_id"],
                 "kept_origin": other["origin"],
-                "detail": json.dumps({"part": held[int(found.kept_part[k])].name}),
+                "detail": json.dumps({"part": held[part].name}),
             }
         )
     return pa.Table.from_pylist(rows, EVIDENCE)
-
-
-def _facts(lake: Path, part: Held, rows: np.ndarray) -> list[tuple[dict[str, Any], int]]:
-    """(provenance, payload bytes) of some rows of a part."""
-    lines = read_shard(lake / part.shard)
-    split = (payload_of(lines[row]) for row in rows.tolist())
-    return [(msgspec.json.decode(head), len(payload)) for head, payload in split]

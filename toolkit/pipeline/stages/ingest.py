@@ -28,26 +28,15 @@ from toolkit.ingest import (
     read_spans,
 )
 from toolkit.ingest.shapes import shape_facts
-from toolkit.pipeline.deliveries import Delivered, Piece, books_by_piece, piece_data
+from toolkit.pipeline.deliveries import Delivered, Piece, piece_data
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.plan import Plan, PlannedSource
 from toolkit.pipeline.repairs import FORMAT, by_path, read_repairs
 from toolkit.pipeline.spec.tables import Ingest, Source, Spec
+from toolkit.pipeline.stages.bronze_part import Content, write_bronze
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import Mark, unchanged
-from toolkit.storage import (
-    LEVELS,
-    Group,
-    Ledger,
-    Output,
-    PartManifest,
-    digest_json,
-    part_of,
-    shard_name,
-    write_array,
-    write_atomic,
-    write_shard,
-)
+from toolkit.storage import Group, Ledger, PartManifest, digest_json
 
 
 @dataclass(frozen=True)
@@ -197,54 +186,8 @@ def _land_repairs(part: Part, entries: Sequence[Mapping[str, Any]]) -> None:
         part.add(Frames(np.frombuffer(data, np.uint8), start, stop, *place), path, multiline=True)
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a part's files hold: bronze lines, the leading 128 bits of their ids, quarantine lines."""
-
-    bronze: bytes | memoryview
-    ids: np.ndarray
-    quarantine: bytes
-
-
 def _joined(buffers: Sequence[np.ndarray]) -> bytes | memoryview:
     return memoryview(buffers[0]) if len(buffers) == 1 else b"".join(map(memoryview, buffers))
-
-
-def ids_array(names: Sequence[str]) -> np.ndarray:
-    """Hex ids as their leading 128 bits, (high, low): uint64 (n, 2)."""
-    pairs = [(int(name[:16], 16), int(name[16:32], 16)) for name in names]
-    return np.array(pairs, np.uint64).reshape(len(names), 2)
-
-
-def write_bronze(
-    lake: Path,
-    name: str,
-    key: str,
-    content: Content,
-    ledger: Ledger,
-    facts: Mapping[str, Any],
-    settings: Ingest,
-) -> PartManifest:
-    """Write a part's shard, its ids, its quarantine if any, and then its manifest."""
-    folder, part = (lake / "bronze" / name).parent, part_of(name)
-    shard = folder / shard_name(part, settings.compression)
-    ids = folder / f"{part}.ids.npy"
-    aside = lake / "quarantine" / "ingest" / f"{name}.jsonl"
-    for other in (folder / shard_name(part, compression) for compression in LEVELS):
-        if other != shard:
-            other.unlink(missing_ok=True)
-    write_shard(shard, content.bronze, settings.used_level)
-    write_array(ids, content.ids)
-    rows = ledger.records_out.records
-    outputs = [Output.of(lake, shard, rows), Output.of(lake, ids, rows)]
-    if content.quarantine:
-        write_atomic(aside, content.quarantine)
-        outputs.append(Output.of(lake, aside, sum(g.records for g in ledger.quarantined.values())))
-    else:
-        aside.unlink(missing_ok=True)
-    manifest = PartManifest(f"ingest {name}", key, outputs, [ledger], facts)
-    manifest.write(folder / f"{part}.manifest.json")
-    return manifest
 
 
 def ingest_jobs(spec: Spec, plan: Plan, logical_date: str, tombstones: Tombstones) -> list[IngestJob]:
@@ -277,42 +220,3 @@ def _read_with(item: PlannedSource, number: int, part: Sequence[Piece]) -> tuple
     file = item.deliveries.files[part[0].file]
     alone = len(part) == 1 and file.codec is not None and not file.container
     return ("file", part[0].file) if alone and part[0].file in item.paths else ("part", number)
-
-
-def delivered_again(files: Sequence[Mapping[str, Any]], manifests: Sequence[PartManifest]) -> Ledger:
-    """The books of a source's files whose bytes it had delivered before, under another name.
-
-    ``files`` are the source's files as the root manifest lists them, ``manifests`` those of its
-    parts. Nothing of a repeated file enters: its books are those of the first delivery, all of
-    it moved to ``removed``.
-    """
-    books = Ledger("ingest", "bytes")
-    for file in files:
-        if file["same_as"] is not None:
-            first = sum(_books_of(files, file, manifests), Ledger("ingest", "bytes"))
-            removed = {"delivered_again": first.records_in} if first.records_in.records else {}
-            books += Ledger("ingest", "bytes", first.records_in, removed=removed, overhead=first.overhead)
-    return books
-
-
-def _books_of(
-    files: Sequence[Mapping[str, Any]], again: Mapping[str, Any], manifests: Sequence[PartManifest]
-) -> Iterator[Ledger]:
-    """The books of each piece of the bytes that ``again`` repeats."""
-    places = _chain(files, again)
-    for manifest in manifests:
-        yield from (books for piece, books in books_by_piece(manifest) if piece["file"] in places)
-
-
-def _chain(files: Sequence[Mapping[str, Any]], again: Mapping[str, Any]) -> set[int]:
-    """Places of the files whose new bytes, together, are those of ``again``: a file and what it grew from."""
-    places: set[int] = set()
-    sha: str | None = again["sha256"]
-    while sha is not None:
-        place = next(k for k, file in enumerate(files) if file["sha256"] == sha and file["same_as"] is None)
-        places.add(place)
-        name, size, sha = files[place]["name"], files[place]["start"], None
-        if size:
-            before = [file for file in files[:place] if file["name"] == name and file["size"] == size]
-            sha = before[-1]["sha256"]
-    return places
