@@ -298,7 +298,7 @@ def test_wrong_requests_are_refused_in_words(tmp_path):
         ({"inputs": source, "threshold": 2.0}, "dedup.threshold"),
         ({"inputs": source, "shingle": "letter:3"}, "word:N or byte:N"),
         ({"inputs": source, "keep": "id,length"}, "id last"),
-        ({"inputs": source, "slots": 16, "threshold": 0.3}, "no bands of 16 slots"),
+        ({"inputs": source, "slots": 16, "threshold": 0.3, "recall": 0.9999}, "no bands of 16 slots"),
         ({"inputs": source, "against": tmp_path}, "holds no finished dedup"),
         ({"inputs": source, "workers": 0}, "at least 1"),
     ]
