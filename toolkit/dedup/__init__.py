@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Found at first use: importing the toolkit must not wait for the kernels to load.
 _HOMES = {
+    "common": ("common_shingles", "shingle_counts", "slot_counts", "without"),
     "bands": (
         "Bands",
         "band_keys",
