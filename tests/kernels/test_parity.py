@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.kernels import bucket, hashing, known_answer, minhash, reference, shingle, word
+from toolkit.kernels import bucket, hashing, known_answer, minhash, reference, rounds, shingle, word
 
 HOSTILE = [
     b"",
@@ -62,6 +62,14 @@ def check_sketch(texts, unit, n, k):
     assert np.array_equal(out, reference.sketch(data, offsets, unit, n, k, 7))
 
 
+def check_rounds(texts, unit, n, k):
+    data, offsets = buffers(texts)
+    out = np.zeros((len(texts), k), np.uint32)
+    kernel = rounds.word_rounds if unit == "word" else rounds.byte_rounds
+    kernel(data, offsets, n, reference.round_constants(k, 7), out)
+    assert np.array_equal(out, reference.rounds_sketch(data, offsets, unit, n, k, 7))
+
+
 def check_hash(texts):
     data, offsets = buffers(texts)
     out = np.zeros((len(texts), 2), np.uint64)
@@ -81,6 +89,7 @@ def test_exact_hash_of_hostile_texts():
 def test_shingles_and_sketches_of_hostile_texts(unit, n):
     check_shingles(HOSTILE, unit, n)
     check_sketch(HOSTILE, unit, n, 17)
+    check_rounds(HOSTILE, unit, n, 7)
 
 
 PIECES = [
@@ -106,6 +115,64 @@ def test_every_kernel_matches_on_random_texts(texts, n):
     for unit in ("word", "byte"):
         check_shingles(texts, unit, n)
         check_sketch(texts, unit, n, 3)
+        check_rounds(texts, unit, n, 1 + n)
+
+
+@pytest.mark.parametrize("k", [1, 31, 32, 33, 64, 100])
+def test_any_number_of_slots_is_the_same_as_in_the_reference(k):
+    texts = [b"", b"one", b"one two three four five six seven", bytes(range(33, 250))]
+    for unit, n in (("word", 2), ("byte", 4)):
+        check_sketch(texts, unit, n, k)
+        check_rounds(texts, unit, n, k)
+
+
+def scattered(sizes):
+    """Texts of words of every length from 1 to 40 bytes, with runs of spaces and high bytes between."""
+    rng = np.random.default_rng(1)
+    pieces = [b" ", b"  ", b" " * 70, "\u4e2d".encode(), "\u2019".encode(), b"\xe4"]
+    words = [bytes(rng.integers(97, 123, size, np.uint8)) for size in range(1, 41)]
+    return [b"".join(words[rng.integers(40)] + pieces[rng.integers(6)] for _ in range(n)) for n in sizes]
+
+
+def test_long_texts_and_words_of_every_length_match():
+    texts = scattered([3, 700, 1500, 0, 64])
+    check_words(texts)
+    for unit, n in (("word", 5), ("byte", 24), ("word", 700)):
+        check_shingles(texts, unit, n)
+        check_sketch(texts, unit, n, 5)
+        check_rounds(texts, unit, n, 2)
+
+
+def test_the_kernels_answer_on_a_text_larger_than_the_room_for_identities():
+    words = [b"w%d" % (i % 30) for i in range(40_000)]  # 30 shingles, over and over, for 40 slots
+    check_rounds([b" ".join(words), b" ".join(words[:35])], "word", 5, 40)
+
+
+def mixed(x):
+    """``reference.mix64`` over a whole array."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(reference.MIX_A)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(reference.MIX_B)
+    return x ^ (x >> np.uint64(31))
+
+
+@pytest.mark.parametrize(("k", "distinct"), [(4096, 20_000), (1024, 5_000), (256, 300), (1024, 40)])
+def test_rounds_of_many_slots_match_a_whole_array_oracle(k, distinct):
+    data, offsets = buffers([b" ".join(b"w%d" % i for i in range(distinct))])
+    constants = reference.round_constants(k, 3)
+    out, ids, ends = np.zeros((1, k), np.uint32), np.zeros(distinct, np.uint64), np.zeros(2, np.int64)
+    rounds.word_rounds(data, offsets, 1, constants, out)
+    shingle.word_shingles(data, offsets, 1, ids, ends)
+    expected, hit = np.full(k, 0xFFFFFFFF, np.uint64), np.zeros(k, bool)
+    for number in range(k):
+        h = mixed(ids ^ constants[number])
+        slot = ((h & np.uint64(0xFFFFFFFF)) * np.uint64(k) >> np.uint64(32)).astype(np.int64)
+        least = np.full(k, 0xFFFFFFFF, np.uint64)
+        np.minimum.at(least, slot, h >> np.uint64(32))
+        expected[~hit] = least[~hit]
+        hit[slot] = True
+    for slot in np.flatnonzero(~hit):
+        expected[slot] = (mixed(ids ^ constants[k + slot]) >> np.uint64(32)).min()
+    assert np.array_equal(out[0], expected)
 
 
 def test_what_lies_after_a_text_does_not_change_it():

@@ -1,15 +1,21 @@
-"""Sketch, scheme ``affine-1``: k small integers that stand for a set of shingles.
+"""Sketch: k small integers that stand for a set of shingles, in one of two schemes.
 
-    h_k(x) = a_k * x + b_k mod 2^32;   signature[k] = min of h_k over the set
-    P(two signatures agree in slot k) = J, nearly;   standard error of the estimate sqrt(J(1-J)/k)
+    affine-1   signature[j] = min over the set of (a_j x + b_j mod 2^32)
+    rounds-1   signature[j] = min over the shingles that hit slot j, in the first round in which one does
 
-x is the high half of the 64-bit shingle identity; a_k (made odd) and b_k are the halves of the
-k-th draw of splitmix64 from the seed, so a shorter signature is a prefix of a longer one. A
-published scheme never changes its bits. The sketch proposes; ``verify`` measures. Method:
-Broder 1997; Broder et al. 2000 on how close linear permutations come.
+    P(two signatures agree in slot j) = J, nearly;   standard error of the estimate sqrt(J(1-J)/k)
+
+affine-1 spends k hashes a shingle; a shorter signature is a prefix of a longer one. rounds-1 spends
+one hash a shingle and round, and a long text needs one round whatever k is, but a text of few
+shingles needs about k ln k hashes; a shorter signature is not a prefix. Signatures of two schemes,
+seeds, shingles (or, in rounds-1, two k) have nothing to do with each other. A published scheme never
+changes its bits. The sketch proposes; ``verify`` measures. Methods: Broder 1997, and Broder et al.
+2000 on how close linear permutations come; Dahlgaard, Knudsen, Thorup 2017.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -19,26 +25,40 @@ from toolkit.errors import RequestError
 from toolkit.kernels import text_buffers
 from toolkit.kernels.minhash import byte_sketch, word_sketch
 from toolkit.kernels.overlap import agreements
-from toolkit.kernels.reference import permutations
+from toolkit.kernels.reference import permutations, round_constants
+from toolkit.kernels.rounds import byte_rounds, word_rounds
 
-SCHEME = "affine-1"
+SCHEMES = ("affine-1", "rounds-1")
 EMPTY_SLOT = 0xFFFFFFFF
+
+_permutations = lru_cache(maxsize=16)(permutations)
+_round_constants = lru_cache(maxsize=16)(round_constants)
 
 
 def sketch(
-    normalised: pa.Array | pa.ChunkedArray, shingle: Shingle | str, k: int = 126, seed: int = 1
+    normalised: pa.Array | pa.ChunkedArray,
+    shingle: Shingle | str,
+    k: int = 126,
+    seed: int = 1,
+    scheme: str = "affine-1",
 ) -> np.ndarray:
     """Signatures of the normalised texts: uint32 (n, k); an empty text's slots are all EMPTY_SLOT.
 
-    Raises RequestError for a shingle it cannot read or k below 1.
+    Raises RequestError for a shingle or a scheme it does not know, or k below 1.
     """
     shingle = Shingle.parse(shingle)
     if k < 1:
         raise RequestError(f"a signature needs at least one slot, but k is {k}")
+    if scheme not in SCHEMES:
+        raise RequestError(f"sketch scheme {scheme!r} is none of {', '.join(SCHEMES)}")
     data, offsets = text_buffers(normalised)
-    a, b = permutations(k, seed)
+    words = shingle.unit == "word"
     out = np.full((len(offsets) - 1, k), EMPTY_SLOT, np.uint32)
-    (word_sketch if shingle.unit == "word" else byte_sketch)(data, offsets, shingle.n, a, b, out)
+    if scheme == "rounds-1":
+        constants = _round_constants(k, seed)
+        (word_rounds if words else byte_rounds)(data, offsets, shingle.n, constants, out)
+    else:
+        (word_sketch if words else byte_sketch)(data, offsets, shingle.n, *_permutations(k, seed), out)
     return out
 
 

@@ -6,7 +6,7 @@ Every integer that meets a ``uint64`` must be one itself: Numba turns uint64 + i
 float64, which would lose bits without a word.
 
 Numba notices a changed file, not a changed callee in another file. After editing a kernel
-that others call (``mix64``, ``next_word``), delete the ``__pycache__`` folders beside it;
+that others call (``mix64``, ``cut``), delete the ``__pycache__`` folders beside it;
 ``known_answer`` fails on a stale one.
 """
 
@@ -37,6 +37,9 @@ OUT_U64_TABLE = _array(types.uint64, 2, readonly=False)
 
 
 POINTER = types.CPointer(types.uint8)
+I64_POINTER = types.CPointer(types.int64)
+U32_POINTER = types.CPointer(types.uint32)
+U64_POINTER = types.CPointer(types.uint64)
 
 
 @intrinsic

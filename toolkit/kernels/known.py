@@ -34,6 +34,8 @@ DIGESTS = {
     "byte_shingles": "3ff1327e1ea04dd7",
     "word_sketch": "675e9a7f827b530d",
     "byte_sketch": "2d0c99329d9843eb",
+    "word_rounds": "81551e3152e98aa4",
+    "byte_rounds": "b27cb6ffb785203f",
     "band_keys": "036e0a9ef6bd71ff",
     "classify": "0ee3c2c05cb26cd9",
     "collapse": "b96967692a7e8d59",
@@ -54,20 +56,24 @@ def digest(*arrays: np.ndarray) -> str:
 
 
 def _hashes(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
-    from toolkit.kernels import bucket, hashing, minhash, reference, shingle, word
+    from toolkit.kernels import bucket, hashing, minhash, reference, rounds, shingle, word
 
     n = len(offsets) - 1
     ids = np.zeros((n, 2), np.uint64)
     hashing.hash128(data, offsets, ids)
     found = {"hash128": digest(ids), "words": digest(*word.word_table(data, offsets))}
     a, b = reference.permutations(12, 1)
-    kernels = (("word", 3, shingle.word_shingles, minhash.word_sketch),
-               ("byte", 8, shingle.byte_shingles, minhash.byte_sketch))  # fmt: skip
-    for unit, size, shingles, sketch in kernels:
+    constants = reference.round_constants(12, 1)
+    kernels = (("word", 3, shingle.word_shingles, minhash.word_sketch, rounds.word_rounds),
+               ("byte", 8, shingle.byte_shingles, minhash.byte_sketch, rounds.byte_rounds))  # fmt: skip
+    for unit, size, shingles, sketch, play in kernels:
         out, ends = np.zeros(len(data) + n, np.uint64), np.zeros(n + 1, np.int64)
         count = shingles(data, offsets, size, out, ends)
         found[f"{unit}_shingles"] = digest(out[:count], ends)
         signatures = np.full((n, 12), 0xFFFFFFFF, np.uint32)
+        play(data, offsets, size, constants, signatures)
+        found[f"{unit}_rounds"] = digest(signatures)
+        signatures[:] = 0xFFFFFFFF
         sketch(data, offsets, size, a, b, signatures)
         found[f"{unit}_sketch"] = digest(signatures)
     keys = np.zeros((n, 4), np.uint64)

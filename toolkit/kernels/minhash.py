@@ -3,11 +3,11 @@
     signature[k] = min over shingles of (a_k * x + b_k) mod 2^32,   x = identity >> 32,  a_k odd
 
 Two texts agree in a slot with probability close to their Jaccard similarity (Broder 1997).
-Shingle identities are gathered 512 at a time; then each permutation is one minimum over the
-buffer, a loop that the compiler turns into 16 lanes of multiply, add, minimum. Every
-intermediate is cast to uint32, which is what keeps it in 32-bit lanes. The buffer is padded
-to whole registers by repeating one identity: a minimum does not mind. An empty text has no
-shingle, and its signature is all ones (2^32 - 1).
+Shingle identities are gathered some hundred at a time; then they pass TILE permutations after
+TILE (``vector.lower_tile``), whose minima never leave the registers. A shingle and eight
+permutations cost one multiplication, one addition and one minimum; nothing is left to remove
+but the 4 operations a cycle that the processor has. An empty text has no shingle, and its
+signature is all ones (2^32 - 1).
 """
 
 from __future__ import annotations
@@ -15,88 +15,111 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from toolkit.kernels import reference
-from toolkit.kernels.compile import BYTES, I64S, OUT_SIGNATURES, OUT_U32S, OUT_U64S, U32S, kernel, pointer
+from toolkit.kernels.compile import (
+    BYTES,
+    I64S,
+    OUT_SIGNATURES,
+    U32_POINTER,
+    U32S,
+    U64_POINTER,
+    kernel,
+    pointer,
+)
 from toolkit.kernels.hashing import mix64
-from toolkit.kernels.shingle import power
-from toolkit.kernels.word import next_word
+from toolkit.kernels.shingle import BUFFER, SPARE, byte_polynomials, power, word_polynomials
+from toolkit.kernels.vector import TILE, lower_tile
 
 U = np.uint64
-STEP = U(reference.SHINGLE_STEP)
-BUFFER = 512
-LANES = 64
+ONES = np.uint32(0xFFFFFFFF)
 
 
-@kernel(types.void(OUT_U64S, types.int64, OUT_U32S, U32S, U32S, OUT_U32S))
-def lower_minima(raw, count, xs, a, b, signature):
-    """Mix the ``count`` gathered polynomials and lower each slot of ``signature`` to its minimum."""
-    full = (count + LANES - 1) // LANES * LANES
-    for j in range(count, full):
-        raw[j] = raw[count - 1]
+@kernel(
+    types.void(
+        U64_POINTER, types.int64, types.int64, U32_POINTER, U32_POINTER, U32_POINTER, U32_POINTER, types.int64
+    )
+)
+def lower_minima(raw, first, count, xs, a, b, low, slots):
+    """Mix the polynomials ``raw[first:count]`` and lower ``low``, whole tiles, to their minima."""
+    if first >= count:
+        return
+    full = (count - first + SPARE - 1) // SPARE * SPARE  # what lies beyond is mixed too, and not used
     for j in range(full):
-        xs[j] = np.uint32(mix64(raw[j]) >> U(32))
-    for k in range(len(signature)):
-        ak, bk, low = a[k], b[k], signature[k]
-        for j in range(full):
-            low = min(low, np.uint32(np.uint32(ak * xs[j]) + bk))
-        signature[k] = low
+        xs[j] = np.uint32(mix64(raw[first + j]) >> U(32))
+    for at in range(0, slots, TILE):
+        lower_tile(xs, count - first, a, b, low, at)
+
+
+@kernel(types.UniTuple(types.Array(types.uint32, 1, "C"), 3)(U32S, U32S))
+def tiles(a, b):
+    """Pad the permutations to whole tiles, and make room for as many minima."""
+    slots = (len(a) + TILE - 1) // TILE * TILE
+    wide_a, wide_b = np.zeros(slots, np.uint32), np.zeros(slots, np.uint32)
+    wide_a[: len(a)] = a
+    wide_b[: len(b)] = b
+    return wide_a, wide_b, np.full(slots, ONES, np.uint32)
 
 
 @kernel(types.void(BYTES, I64S, types.int64, U32S, U32S, OUT_SIGNATURES))
 def word_sketch(data, offsets, n, a, b, out):
     """Lower ``out`` uint32 (n_texts, k), all ones at first, to the minima over each text's word shingles."""
-    text, limit = pointer(data), len(data)
-    window, leaving = np.zeros(n, np.uint64), power(n)
-    raw, xs = np.zeros(BUFFER, np.uint64), np.zeros(BUFFER, np.uint32)
+    text, limit, leaving = pointer(data), len(data), power(n)
+    starts, stops = np.empty(BUFFER, np.int64), np.empty(BUFFER, np.int64)
+    hashes, raw = np.zeros(n + BUFFER, np.uint64), np.zeros(BUFFER + SPARE, np.uint64)
+    xs, (wide_a, wide_b, low) = np.zeros(BUFFER + SPARE, np.uint32), tiles(a, b)
     for row in range(len(offsets) - 1):
         i, stop = offsets[row], offsets[row + 1]
-        h, seen, slot, count = U(0), 0, 0, 0
-        while True:
-            start, i, word = next_word(text, i, stop, limit)
-            if start == i:
-                break
-            h = h * STEP + word
-            if seen >= n:
-                h -= window[slot] * leaving
-            window[slot] = word
-            slot = slot + 1 if slot + 1 < n else 0
-            seen += 1
-            if seen >= n:
-                raw[count] = h
-                count += 1
-                if count == BUFFER:
-                    lower_minima(raw, count, xs, a, b, out[row])
-                    count = 0
+        h, seen = U(0), 0
+        hashes[:n] = U(0)
+        low[: len(a)] = out[row]
+        while i < stop:
+            i, count, h = word_polynomials(
+                text, i, stop, limit, n, leaving, h,
+                pointer(starts), pointer(stops), pointer(hashes), pointer(raw),
+            )  # fmt: skip
+            lower_minima(
+                pointer(raw),
+                max(0, n - 1 - seen),
+                count,
+                pointer(xs),
+                pointer(wide_a),
+                pointer(wide_b),
+                pointer(low),
+                len(low),
+            )
+            seen += count
         if 0 < seen < n:
-            raw[0], count = h, 1
-        if count > 0:
-            lower_minima(raw, count, xs, a, b, out[row])
+            raw[0] = h
+            lower_minima(
+                pointer(raw), 0, 1, pointer(xs), pointer(wide_a), pointer(wide_b), pointer(low), len(low)
+            )
+        out[row] = low[: len(a)]
 
 
 @kernel(types.void(BYTES, I64S, types.int64, U32S, U32S, OUT_SIGNATURES))
 def byte_sketch(data, offsets, n, a, b, out):
     """Lower ``out`` uint32 (n_texts, k), all ones at first, to the minima over each text's byte shingles."""
-    leaving = power(n)
-    raw, xs = np.zeros(BUFFER, np.uint64), np.zeros(BUFFER, np.uint32)
+    text, leaving, raw = pointer(data), power(n), np.zeros(BUFFER + SPARE, np.uint64)
+    xs, (wide_a, wide_b, low) = np.zeros(BUFFER + SPARE, np.uint32), tiles(a, b)
     for row in range(len(offsets) - 1):
         start, stop = offsets[row], offsets[row + 1]
-        h, i = U(0), start
-        first = min(start + n, stop)
-        while i < first:
-            h = h * STEP + (U(data[i]) + U(1))
-            i += 1
-        if i == start:
-            continue
-        raw[0], count = h, 1
+        i, h = start, U(0)
+        low[: len(a)] = out[row]
         while i < stop:
-            chunk = min(stop - i, BUFFER - count)
-            for _ in range(chunk):
-                h = h * STEP + ((U(data[i]) + U(1)) - (U(data[i - n]) + U(1)) * leaving)
-                raw[count] = h
-                count += 1
-                i += 1
-            if count == BUFFER:
-                lower_minima(raw, count, xs, a, b, out[row])
-                count = 0
-        if count > 0:
-            lower_minima(raw, count, xs, a, b, out[row])
+            seen = i - start
+            i, count, h = byte_polynomials(text, i, start, stop, n, leaving, h, pointer(raw))
+            lower_minima(
+                pointer(raw),
+                max(0, n - 1 - seen),
+                count,
+                pointer(xs),
+                pointer(wide_a),
+                pointer(wide_b),
+                pointer(low),
+                len(low),
+            )
+        if 0 < stop - start < n:
+            raw[0] = h
+            lower_minima(
+                pointer(raw), 0, 1, pointer(xs), pointer(wide_a), pointer(wide_b), pointer(low), len(low)
+            )
+        out[row] = low[: len(a)]

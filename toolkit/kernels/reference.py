@@ -156,6 +156,36 @@ def sketch(data: np.ndarray, offsets: np.ndarray, unit: str, n: int, k: int, see
     return out
 
 
+def round_constants(k: int, seed: int) -> np.ndarray:
+    """Return what tells the 2k rounds of scheme rounds-1 apart: splitmix64's draws, uint64[2k]."""
+    return np.array([splitmix64(seed & M64, i) for i in range(2 * k)], np.uint64)
+
+
+def _rounds_slot(ids: set[int], slot: int, k: int, constants: list[int]) -> int:
+    for number, constant in enumerate(constants):
+        hashes = [mix64(identity ^ constant) for identity in ids]
+        if number < k:
+            hashes = [h for h in hashes if (h & 0xFFFFFFFF) * k >> 32 == slot]
+        elif number != k + slot:
+            continue
+        if hashes:
+            return min(h >> 32 for h in hashes)
+    return 0xFFFFFFFF
+
+
+def rounds_sketch(data: np.ndarray, offsets: np.ndarray, unit: str, n: int, k: int, seed: int) -> np.ndarray:
+    """Return signatures of scheme rounds-1, uint32 (n, k): a slot's least value in the first round to hit it.
+
+    Round r hashes a shingle's identity to h = mix64(identity ^ constant r): the low half times k,
+    divided by 2^32, is the slot that it hits, the high half its value. A slot that no shingle hits
+    in k rounds takes the least value of all in round k + slot.
+    """
+    constants = [int(c) for c in round_constants(k, seed)]
+    rows = shingles(data, offsets, unit, n)
+    slots = [[_rounds_slot(set(ids), slot, k, constants) for slot in range(k)] for ids in rows]
+    return np.array(slots, np.uint32).reshape(-1, k)
+
+
 def band_keys(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:
     """Return the 64-bit key of each band of each signature, its number mixed in: uint64 (n, bands)."""
     out = np.zeros((len(signatures), bands), np.uint64)

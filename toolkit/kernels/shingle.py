@@ -14,12 +14,24 @@ import numpy as np
 from numba import types
 
 from toolkit.kernels import reference
-from toolkit.kernels.compile import BYTES, I64S, OUT_I64S, OUT_U64S, kernel, pointer
+from toolkit.kernels.compile import (
+    BYTES,
+    I64_POINTER,
+    I64S,
+    OUT_I64S,
+    OUT_U64S,
+    POINTER,
+    U64_POINTER,
+    kernel,
+    pointer,
+)
 from toolkit.kernels.hashing import mix64
-from toolkit.kernels.word import next_word
+from toolkit.kernels.word import BUFFER, cut, hash_words
 
 U = np.uint64
 STEP = U(reference.SHINGLE_STEP)
+STEP_2 = U(reference.SHINGLE_STEP**2 & reference.M64)
+SPARE = 16  # and what a loop over whole registers may read or write beyond them
 
 
 @kernel(types.uint64(types.int64))
@@ -31,55 +43,117 @@ def power(n):
     return p
 
 
+@kernel(types.uint64(U64_POINTER, types.int64, types.uint64))
+def roll(raw, count, h):
+    """Turn each change t of ``raw`` into the polynomial after it, h = h P + t; return the last.
+
+    Two steps at once, h P^2 + (t P + u): the chain waits for one multiplication in two shingles.
+    """
+    for j in range(0, count - 1, 2):
+        t = raw[j]
+        raw[j] = h * STEP + t
+        h = h * STEP_2 + (t * STEP + raw[j + 1])
+        raw[j + 1] = h
+    if count & 1:
+        h = h * STEP + raw[count - 1]
+        raw[count - 1] = h
+    return h
+
+
+@kernel(
+    types.Tuple((types.int64, types.int64, types.uint64))(
+        POINTER,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.uint64,
+        types.uint64,
+        I64_POINTER,
+        I64_POINTER,
+        U64_POINTER,
+        U64_POINTER,
+    )
+)
+def word_polynomials(data, i, stop, limit, n, leaving, h, starts, stops, hashes, raw):
+    """The next words' polynomials into ``raw``, one a word: (where to go on, their number, the last one).
+
+    Of a text's first n - 1 the window is not full. ``hashes`` holds the n words before and room for
+    BUFFER more: n zeros where a text begins, for then nothing leaves the window.
+    """
+    count, i = cut(data, i, stop, limit, starts, stops, 0, BUFFER)
+    hash_words(data, limit, starts, stops, 0, count, hashes, n, raw)
+    for j in range(count):
+        raw[j] = hashes[n + j] - hashes[j] * leaving
+    h = roll(raw, count, h)
+    for j in range(n):
+        hashes[j] = hashes[count + j]
+    return i, count, h
+
+
+@kernel(
+    types.Tuple((types.int64, types.int64, types.uint64))(
+        POINTER, types.int64, types.int64, types.int64, types.int64, types.uint64, types.uint64, U64_POINTER
+    )
+)
+def byte_polynomials(data, i, start, stop, n, leaving, h, raw):
+    """The next bytes' polynomials into ``raw``, as ``word_polynomials`` does; the text began at ``start``."""
+    count = min(stop - i, BUFFER)
+    entering = min(count, max(0, start + n - i))
+    for j in range(entering):
+        raw[j] = U(data[i + j]) + U(1)
+    for j in range(entering, count):
+        raw[j] = (U(data[i + j]) + U(1)) - (U(data[i + j - n]) + U(1)) * leaving
+    return i + count, count, roll(raw, count, h)
+
+
 @kernel(types.int64(BYTES, I64S, types.int64, OUT_U64S, OUT_I64S))
 def word_shingles(data, offsets, n, out, out_offsets):
     """Write the word shingles of each text; return their number. ``out`` needs ``most_words`` slots."""
-    text, limit = pointer(data), len(data)
-    window, leaving, count = np.zeros(n, np.uint64), power(n), 0
+    text, limit, leaving, total = pointer(data), len(data), power(n), 0
+    starts, stops = np.empty(BUFFER, np.int64), np.empty(BUFFER, np.int64)
+    hashes, raw = np.zeros(n + BUFFER, np.uint64), np.zeros(BUFFER, np.uint64)
     for row in range(len(offsets) - 1):
-        out_offsets[row] = count
+        out_offsets[row] = total
         i, stop = offsets[row], offsets[row + 1]
-        h, seen, slot = U(0), 0, 0
-        while True:
-            start, i, word = next_word(text, i, stop, limit)
-            if start == i:
-                break
-            h = h * STEP + word
-            if seen >= n:
-                h -= window[slot] * leaving
-            window[slot] = word
-            slot = slot + 1 if slot + 1 < n else 0
-            seen += 1
-            if seen >= n:
-                out[count] = mix64(h)
-                count += 1
+        h, seen = U(0), 0
+        hashes[:n] = U(0)
+        while i < stop:
+            i, count, h = word_polynomials(
+                text, i, stop, limit, n, leaving, h,
+                pointer(starts), pointer(stops), pointer(hashes), pointer(raw),
+            )  # fmt: skip
+            for j in range(max(0, n - 1 - seen), count):
+                out[total] = mix64(raw[j])
+                total += 1
+            seen += count
         if 0 < seen < n:
-            out[count] = mix64(h)
-            count += 1
-    out_offsets[len(offsets) - 1] = count
-    return count
+            out[total] = mix64(h)
+            total += 1
+    out_offsets[len(offsets) - 1] = total
+    return total
 
 
 @kernel(types.int64(BYTES, I64S, types.int64, OUT_U64S, OUT_I64S))
 def byte_shingles(data, offsets, n, out, out_offsets):
     """Write the byte shingles of each text; return their number. ``out`` needs one slot a byte."""
-    leaving, count = power(n), 0
+    text, leaving, total = pointer(data), power(n), 0
+    raw = np.zeros(BUFFER, np.uint64)
     for row in range(len(offsets) - 1):
-        out_offsets[row] = count
+        out_offsets[row] = total
         start, stop = offsets[row], offsets[row + 1]
-        h = U(0)
-        for i in range(start, stop):
-            h = h * STEP + (U(data[i]) + U(1))
-            if i - start >= n:
-                h -= (U(data[i - n]) + U(1)) * leaving
-            if i - start >= n - 1:
-                out[count] = mix64(h)
-                count += 1
+        i, h = start, U(0)
+        while i < stop:
+            seen = i - start
+            i, count, h = byte_polynomials(text, i, start, stop, n, leaving, h, pointer(raw))
+            for j in range(max(0, n - 1 - seen), count):
+                out[total] = mix64(raw[j])
+                total += 1
         if 0 < stop - start < n:
-            out[count] = mix64(h)
-            count += 1
-    out_offsets[len(offsets) - 1] = count
-    return count
+            out[total] = mix64(h)
+            total += 1
+    out_offsets[len(offsets) - 1] = total
+    return total
 
 
 @kernel(types.void(OUT_U64S, types.int64, types.int64))

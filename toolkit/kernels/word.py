@@ -3,8 +3,9 @@
 A word is a maximal run of non-space bytes (0x20 is the only space after normalising), except
 that each code point of a script written without spaces (``reference.UNSPACED``) is a word of
 its own; otherwise a Chinese page would be one word. All such code points have a lead byte of
-0xE0 or above, so in one 64-bit register a few bit operations find the first byte that may
-stop a word: a space, or a high lead byte that is then decoded. Most words are one load.
+0xE0 or above, so one comparison of 64 bytes marks every byte that may stop a word: a space, or
+a high lead byte that is then decoded. First the places are cut, then all words are hashed: two
+loops without a guess about a word's length. Most words are one load.
 """
 
 from __future__ import annotations
@@ -13,13 +14,28 @@ import numpy as np
 from numba import types
 
 from toolkit.kernels import reference
-from toolkit.kernels.compile import BYTES, I64S, OUT_I64S, OUT_U64S, POINTER, kernel, pointer
+from toolkit.kernels.compile import (
+    BYTES,
+    I64_POINTER,
+    I64S,
+    OUT_I64S,
+    OUT_U64S,
+    POINTER,
+    U64_POINTER,
+    kernel,
+    pointer,
+)
 from toolkit.kernels.hashing import load64, load_tail, mix64
+from toolkit.kernels.vector import HIGH_LEAD, lowest_bit, marks64
 
 U = np.uint64
 SEED, STEP = U(reference.WORD_SEED), U(reference.WORD_STEP)
-SPACES, LOW_BITS, HIGH_BITS = U(0x2020202020202020), U(0x0101010101010101), U(0x8080808080808080)
-BYTE_INDEX = U(0x0001020304050607)  # (1 << 8k) * this >> 56 is k
+# What the first and the second eight bytes of a word of 0 to 16 bytes keep of a load.
+FIRST = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
+SECOND = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
+BLOCK = 64
+BUFFER = 640  # words at once: what is known of them stays in the first-level cache
+ANY = 1 << 62
 
 
 @kernel(types.int64(POINTER, types.int64, types.int64), inline=False)
@@ -42,51 +58,109 @@ def unspaced_width(data, i, stop):
     return 4 if plane == 2 or plane == 3 else 0
 
 
-@kernel(types.UniTuple(types.int64, 2)(POINTER, types.int64, types.int64, types.uint64))
-def first_stop(data, i, stop, block):
-    """Bytes of ``block`` (at ``i``) before its first space or unspaced code point, and the latter's width.
+@kernel(types.uint64(POINTER, types.int64, types.int64), inline=False)
+def last_marks(data, at, limit):
+    """``marks64`` for a block that the buffer's end cuts short."""
+    marks = U(0)
+    for j in range(limit - at):
+        if data[at + j] == 0x20 or data[at + j] >= HIGH_LEAD:
+            marks |= U(1) << U(j)
+    return marks
 
-    8 and 0 when nothing in the block ends the word.
+
+@kernel(
+    types.UniTuple(types.int64, 2)(
+        POINTER, types.int64, types.int64, types.int64, I64_POINTER, I64_POINTER, types.int64, types.int64
+    )
+)
+def cut(data, i, stop, limit, starts, stops, count, room):
+    """Write the words' places from ``i`` on, after ``count`` others: (their number now, where to go on).
+
+    Goes on to ``stop``, or until ``room`` might not hold the words of one more block. ``limit`` is
+    the length of the whole buffer: up to there, 64 bytes may be loaded at once.
     """
-    gaps = block ^ SPACES
-    # The lowest zero byte of gaps is exact; what the borrow marks above it is never reached.
-    marks = ((gaps - LOW_BITS) & ~gaps | block & (block << U(1)) & (block << U(2))) & HIGH_BITS
-    while marks != U(0):
-        low = (marks & (~marks + U(1))) >> U(7)
-        at = types.int64((low * BYTE_INDEX) >> U(56))
-        if i + at >= stop or data[i + at] == 0x20:
-            return at, 0
-        width = unspaced_width(data, i + at, stop)
-        if width > 0:
-            return at, width
-        marks &= marks - U(1)
-    return 8, 0
+    begin, at = i, i
+    while at < stop and count + BLOCK + 2 <= room:
+        marks = marks64(data, at) if at + BLOCK <= limit else last_marks(data, at, limit)
+        if stop - at < BLOCK:
+            marks &= (U(1) << U(stop - at)) - U(1)
+        while marks != U(0):
+            here = at + lowest_bit(marks)
+            marks &= marks - U(1)
+            space = data[here] == 0x20
+            width = 1 if space else unspaced_width(data, here, stop)
+            if width == 0:
+                continue
+            if here > begin:
+                starts[count], stops[count] = begin, here
+                count += 1
+            begin = here + width
+            if not space:
+                starts[count], stops[count] = here, begin
+                count += 1
+        at += BLOCK
+    if at < stop:
+        return count, begin
+    if begin < stop:
+        starts[count], stops[count] = begin, stop
+        count += 1
+    return count, stop
 
 
-@kernel(types.Tuple((types.int64, types.int64, types.uint64))(POINTER, types.int64, types.int64, types.int64))
-def next_word(data, i, stop, limit):
-    """The next word at or after ``i``: (start, end, hash). There is none when start == end.
+@kernel(types.uint64(types.uint64, types.uint64))
+def absorb(h, block):
+    """One step of a word's hash: take in eight bytes."""
+    h = (h ^ block) * STEP
+    return h ^ (h >> U(32))
 
-    ``limit`` is the length of the whole buffer: up to there, eight bytes may be loaded at once.
+
+@kernel(types.uint64(POINTER, types.int64, types.int64), inline=False)
+def hash_long(data, start, stop):
+    """See ``reference.hash_word``: any word, one block after another, nothing loaded beyond it."""
+    h, i = SEED, start
+    while i < stop:
+        h = absorb(h, load64(data, i) if stop - i >= 8 else load_tail(data, i, stop))
+        i += 8
+    return mix64(h + U(stop - start))
+
+
+@kernel(
+    types.void(
+        POINTER,
+        types.int64,
+        I64_POINTER,
+        I64_POINTER,
+        types.int64,
+        types.int64,
+        U64_POINTER,
+        types.int64,
+        U64_POINTER,
+    )
+)
+def hash_words(data, limit, starts, stops, first, last, hashes, at, second):
+    """Write the hashes of words ``first`` to ``last`` into ``hashes`` from ``at`` on; ``second`` is room.
+
+    Loads first, then a loop over registers that takes in two blocks and chooses the right result: a
+    processor cannot guess which words are longer than eight bytes. Those beyond 16 are done again.
     """
-    while i < stop and data[i] == 0x20:
-        i += 1
-    start, h, size = i, SEED, 8
-    while size == 8 and i < stop:
-        safe = i + 8 <= limit
-        block = load64(data, i) if safe else load_tail(data, i, stop)
-        size, width = first_stop(data, i, stop, block)
-        if size == 0:
-            if i > start:
-                break
-            size = width
-        size = min(size, stop - i)
-        if size < 8:
-            block &= (U(1) << U(8 * size)) - U(1)
-        h = (h ^ block) * STEP
-        h ^= h >> U(32)
-        i += size
-    return start, i, mix64(h + U(i - start))
+    others = False
+    for j in range(first, last):
+        start = starts[j]
+        size = stops[j] - start
+        other = size > 16 or start + 16 > limit
+        others |= other
+        if not other:
+            hashes[at + j - first] = load64(data, start) & FIRST[U(size)]
+            second[j - first] = load64(data, start + 8) & SECOND[U(size)]
+    for j in range(last - first):
+        size = stops[first + j] - starts[first + j]
+        one = absorb(SEED, hashes[at + j])
+        two = absorb(one, second[j])
+        hashes[at + j] = mix64((two if size > 8 else one) + U(size))
+    if others:
+        for j in range(first, last):
+            if stops[j] - starts[j] > 16 or starts[j] + 16 > limit:
+                hashes[at + j - first] = hash_long(data, starts[j], stops[j])
 
 
 @kernel(types.int64(BYTES, I64S, OUT_I64S, OUT_I64S, OUT_U64S, OUT_I64S))
@@ -96,17 +170,17 @@ def words(data, offsets, starts, stops, hashes, word_offsets):
     ``starts`` and ``stops`` are int64 positions in ``data``; row r's words are
     ``word_offsets[r]:word_offsets[r + 1]``. The outputs need ``most_words`` slots.
     """
-    text, limit, count = pointer(data), len(data), 0
+    text, limit, count, second = pointer(data), len(data), 0, np.empty(BUFFER, np.uint64)
     for row in range(len(offsets) - 1):
         word_offsets[row] = count
         i, stop = offsets[row], offsets[row + 1]
-        while True:
-            start, i, h = next_word(text, i, stop, limit)
-            if start == i:
-                break
-            starts[count], stops[count], hashes[count] = start, i, h
-            count += 1
+        count, _ = cut(text, i, stop, limit, pointer(starts), pointer(stops), count, ANY)
     word_offsets[len(offsets) - 1] = count
+    for first in range(0, count, BUFFER):
+        last = min(first + BUFFER, count)
+        hash_words(
+            text, limit, pointer(starts), pointer(stops), first, last, pointer(hashes), first, pointer(second)
+        )
     return count
 
 
