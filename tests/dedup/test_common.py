@@ -73,3 +73,16 @@ def test_chats_of_one_template_stop_resembling_each_other():
     hashes, offsets, masked = common.without(sets, mask)
     both, union = dedup.jaccard(hashes, offsets, pairs)
     assert (both / union < 0.3).all() and (masked == 146).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.text("ab c", max_size=60), max_size=6),
+    k=st.sampled_from([1, 7, 64, 130]),
+    scheme=st.sampled_from(["affine-1", "rounds-1"]),
+    shingle=st.sampled_from(["word:2", "byte:3"]),
+)
+def test_a_set_has_the_sketch_of_its_text(rows, k, scheme, shingle):
+    texts = dedup.normalise(pa.array([*rows, " ".join(map(str, range(2000)))]))
+    sets = dedup.shingle_sets(texts, shingle)
+    assert np.array_equal(dedup.sketch_sets(*sets, k, 3, scheme), dedup.sketch(texts, shingle, k, 3, scheme))

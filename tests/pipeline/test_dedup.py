@@ -309,3 +309,49 @@ def test_wrong_requests_are_refused_in_words(tmp_path):
     with pytest.raises(RequestError, match="shingle = 'word:5'"):
         toolkit.dedup(source, tmp_path / "second", shingle="byte:24", against=tmp_path / "first", workers=1)
     assert not Path(tmp_path / "out2" / "MANIFEST.json").exists()
+
+
+def templated(count, seed=0):
+    """Chats of one template that differ in a few words, and with every tenth a near-duplicate of chat 0."""
+    draw = random.Random(seed)
+    template = " ".join(draw.choices(WORDS, k=600))
+    said = " ".join(draw.choices(WORDS, k=60))
+    rows = []
+    for i in range(count):
+        words = said.split() if i % 10 == 0 else draw.choices(WORDS, k=60)
+        words = [*words[:-1], f"number{i}"] if i % 10 == 0 else words
+        turns = [("user", f"{template} {' '.join(words)}"), ("assistant", f"done {template}")]
+        rows.append({"messages": [{"role": role, "content": text} for role, text in turns]})
+    return rows
+
+
+@pytest.mark.parametrize("scheme", ["affine-1", "rounds-1"])
+def test_chats_of_one_template_survive_and_what_was_left_out_is_told(tmp_path, scheme):
+    rows = templated(400)
+    source = write_lines(tmp_path / "in.jsonl", rows)
+    with_template = toolkit.dedup(source, tmp_path / "with", common=0.0, workers=1, scheme=scheme)
+    assert with_template.ledgers[1].records_out.records < 100
+    found = toolkit.dedup(source, tmp_path / "out", common=0.2, workers=2, scheme=scheme)
+    removed = [row["removed_origin"]["line"] - 1 for row in found.evidence.to_pylist()]
+    assert len(removed) == 39 and all(line % 10 == 0 for line in removed)
+    by_default = toolkit.dedup(source, tmp_path / "default", workers=1, scheme=scheme)
+    assert by_default.facts["common"][0]["texts"] == 400
+    assert found.facts["common"][0]["common_shingles"] > 100
+    for row in found.evidence.to_pylist():
+        detail = json.loads(row["detail"])
+        assert row["score"] == detail["intersection"] / detail["union"] >= 0.8
+        assert min(detail["common_left_out"]) > 100
+
+
+def test_new_chats_against_old_ones_of_the_same_template(tmp_path):
+    rows = templated(600)
+    old, new = (
+        write_lines(tmp_path / "old.jsonl", rows[:300]),
+        write_lines(tmp_path / "new.jsonl", rows[300:]),
+    )
+    options = {"common": 0.2, "recall": 0.9999, "workers": 1}
+    toolkit.dedup(old, tmp_path / "first", **options)
+    toolkit.dedup(new, tmp_path / "second", against=tmp_path / "first", **options)
+    toolkit.dedup([old, new], tmp_path / "both", **options)
+    assert lines_in(tmp_path / "first") + lines_in(tmp_path / "second") == lines_in(tmp_path / "both")
+    assert len(lines_in(tmp_path / "second")) == 270

@@ -146,8 +146,13 @@ def dedup(
         str, typer.Option(help="What is preferred: rank of the input, length, fields of numbers, id.")
     ] = "rank,length,id",
     chains: Annotated[bool, typer.Option(help="Remove whole connected components, for comparison.")] = False,
+    common: Annotated[
+        float | None,
+        typer.Option(help="A shingle in this share of an input is left out; default: 0.1 of conversations."),
+    ] = None,
     max_loss: Annotated[float, typer.Option(help="An input that loses more stops the run, exit 1.")] = 1.0,
     slots: Annotated[int, typer.Option(help="The most minima a sketch may have, up to 1024.")] = 128,
+    scheme: Annotated[str, typer.Option(help="affine-1; rounds-1 is faster on long texts.")] = "affine-1",
     seed: Annotated[int, typer.Option(help="Of the sketches.")] = 1,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -155,8 +160,9 @@ def dedup(
     quiet: Quiet = False,
 ) -> None:
     """Remove exact and near-duplicates, each with the similarity that was measured."""
-    options = (text, threshold, recall, shingle, against or (), keep, chains, max_loss, slots, seed)
-    show(toolkit.dedup(inputs, out, *options, workers, cluster, _progress(quiet or json)), json)
+    options = (text, threshold, recall, shingle, against or (), keep, chains, common, max_loss)
+    how = (slots, scheme, seed)
+    show(toolkit.dedup(inputs, out, *options, *how, workers, cluster, _progress(quiet or json)), json)
 
 
 @app.command()

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from toolkit.dedup.bands import Bands, band_keys, plan_bands
     from toolkit.dedup.choose import choose, components
+    from toolkit.dedup.common import LEAST, common_shingles, shingle_counts, slot_counts, without
     from toolkit.dedup.decontaminate import NgramIndex, bare_words, build_index, find
     from toolkit.dedup.exact import exact_ids, same_text
     from toolkit.dedup.normalise import is_empty, normalise
     from toolkit.dedup.shingle import Shingle, shingle_sets
     from toolkit.dedup.sieve import Pairs, bucket_pairs, merge_pairs
-    from toolkit.dedup.sketch import agreement, sketch
+    from toolkit.dedup.sketch import agreement, sketch, sketch_sets
     from toolkit.dedup.verify import exact_threshold, jaccard, similar
 
 # Found at first use: importing the toolkit must not wait for the kernels to load.
 _HOMES = {
-    "common": ("common_shingles", "shingle_counts", "slot_counts", "without"),
+    "common": ("LEAST", "common_shingles", "shingle_counts", "slot_counts", "without"),
     "bands": (
         "Bands",
         "band_keys",
@@ -57,6 +58,7 @@ _HOMES = {
     "sketch": (
         "agreement",
         "sketch",
+        "sketch_sets",
     ),
     "verify": (
         "exact_threshold",
@@ -66,6 +68,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "LEAST",
     "Bands",
     "NgramIndex",
     "Pairs",
@@ -76,6 +79,7 @@ __all__ = [
     "bucket_pairs",
     "build_index",
     "choose",
+    "common_shingles",
     "components",
     "exact_ids",
     "exact_threshold",
@@ -86,7 +90,11 @@ __all__ = [
     "normalise",
     "plan_bands",
     "same_text",
+    "shingle_counts",
     "shingle_sets",
     "similar",
     "sketch",
+    "sketch_sets",
+    "slot_counts",
+    "without",
 ]

@@ -61,10 +61,16 @@ def least(texts: int, share: float) -> int:
     return max(LEAST, -(-exact.numerator // exact.denominator))
 
 
-def without(sets: Sets, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sets without the shingles in ``mask``, as (hashes, offsets), and how many each lost, int64[n]."""
+def without(
+    sets: Sets, mask: np.ndarray, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sets without the shingles in ``mask``, as (hashes, offsets), and how many each lost, int64[n].
+
+    ``rows`` bool[n] says of which sets they are taken out; of all where it is None.
+    """
     hashes, offsets = sets[0].copy(), sets[1].copy()
     wanted = np.zeros(1 << kernel.SLOT_BITS, np.uint8)
     wanted[(mask >> np.uint64(64 - kernel.SLOT_BITS)).astype(np.int64)] = 1
+    chosen = np.ones(len(offsets) - 1, np.uint8) if rows is None else rows.astype(np.uint8)
     masked = np.zeros(len(offsets) - 1, np.int64)
-    return hashes[: kernel.leave_out(hashes, offsets, mask, wanted, masked)], offsets, masked
+    return hashes[: kernel.leave_out(hashes, offsets, mask, wanted, chosen, masked)], offsets, masked

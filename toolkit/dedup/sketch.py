@@ -23,10 +23,10 @@ import pyarrow as pa
 from toolkit.dedup.shingle import Shingle
 from toolkit.errors import RequestError
 from toolkit.kernels import text_buffers
-from toolkit.kernels.minhash import byte_sketch, word_sketch
+from toolkit.kernels.minhash import byte_sketch, set_sketch, word_sketch
 from toolkit.kernels.overlap import agreements
 from toolkit.kernels.reference import permutations, round_constants
-from toolkit.kernels.rounds import byte_rounds, word_rounds
+from toolkit.kernels.rounds import byte_rounds, set_rounds, word_rounds
 
 SCHEMES = ("affine-1", "rounds-1")
 EMPTY_SLOT = 0xFFFFFFFF
@@ -47,19 +47,36 @@ def sketch(
     Raises RequestError for a shingle or a scheme it does not know, or k below 1.
     """
     shingle = Shingle.parse(shingle)
-    if k < 1:
-        raise RequestError(f"a signature needs at least one slot, but k is {k}")
-    if scheme not in SCHEMES:
-        raise RequestError(f"sketch scheme {scheme!r} is none of {', '.join(SCHEMES)}")
     data, offsets = text_buffers(normalised)
     words = shingle.unit == "word"
-    out = np.full((len(offsets) - 1, k), EMPTY_SLOT, np.uint32)
+    out = _empty(len(offsets) - 1, k, scheme)
     if scheme == "rounds-1":
         constants = _round_constants(k, seed)
         (word_rounds if words else byte_rounds)(data, offsets, shingle.n, constants, out)
     else:
         (word_sketch if words else byte_sketch)(data, offsets, shingle.n, *_permutations(k, seed), out)
     return out
+
+
+def sketch_sets(
+    hashes: np.ndarray, offsets: np.ndarray, k: int = 126, seed: int = 1, scheme: str = "affine-1"
+) -> np.ndarray:
+    """Signatures of sets of ``shingle_sets``: those that ``sketch`` gives of texts with these shingles."""
+    out = _empty(len(offsets) - 1, k, scheme)
+    if scheme == "rounds-1":
+        set_rounds(hashes, offsets, _round_constants(k, seed), out)
+    else:
+        set_sketch(hashes, offsets, *_permutations(k, seed), out)
+    return out
+
+
+def _empty(rows: int, k: int, scheme: str) -> np.ndarray:
+    """Signatures of empty texts; RequestError for a scheme it does not know, or k below 1."""
+    if k < 1:
+        raise RequestError(f"a signature needs at least one slot, but k is {k}")
+    if scheme not in SCHEMES:
+        raise RequestError(f"sketch scheme {scheme!r} is none of {', '.join(SCHEMES)}")
+    return np.full((rows, k), EMPTY_SLOT, np.uint32)
 
 
 def agreement(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -42,9 +42,9 @@ def suspects(hashes, wanted, out):
     return count
 
 
-@kernel(types.int64(OUT_U64S, OUT_I64S, U64S, BYTES, OUT_I64S))
-def leave_out(hashes, offsets, mask, wanted, masked):
-    """Take the shingles in ``mask``, sorted, out of each set, in place; return how many are left in all.
+@kernel(types.int64(OUT_U64S, OUT_I64S, U64S, BYTES, BYTES, OUT_I64S))
+def leave_out(hashes, offsets, mask, wanted, chosen, masked):
+    """Take the shingles in ``mask``, sorted, out of each ``chosen`` set, in place; return how many are left.
 
     A set that holds nothing else stays as it is. ``masked`` int64[n] is how many each lost;
     ``wanted`` marks the slots of the mask.
@@ -56,7 +56,7 @@ def leave_out(hashes, offsets, mask, wanted, masked):
         offsets[row] = count
         for i in range(start, stop):
             x = hashes[i]
-            if wanted[types.int64(x >> _SHIFT)] != 0:
+            if chosen[row] != 0 and wanted[types.int64(x >> _SHIFT)] != 0:
                 at = np.searchsorted(mask, x)
                 if at < len(mask) and mask[at] == x:
                     continue

@@ -22,6 +22,7 @@ from toolkit.kernels.compile import (
     U32_POINTER,
     U32S,
     U64_POINTER,
+    U64S,
     kernel,
     pointer,
 )
@@ -122,4 +123,19 @@ def byte_sketch(data, offsets, n, a, b, out):
             lower_minima(
                 pointer(raw), 0, 1, pointer(xs), pointer(wide_a), pointer(wide_b), pointer(low), len(low)
             )
+        out[row] = low[: len(a)]
+
+
+@kernel(types.void(U64S, I64S, U32S, U32S, OUT_SIGNATURES))
+def set_sketch(hashes, offsets, a, b, out):
+    """Lower ``out`` uint32 (n_sets, k), all ones at first, to the minima over sets of mixed identities."""
+    xs, (wide_a, wide_b, low) = np.zeros(BUFFER + SPARE, np.uint32), tiles(a, b)
+    for row in range(len(offsets) - 1):
+        low[: len(a)] = out[row]
+        for first in range(offsets[row], offsets[row + 1], BUFFER):
+            count = min(BUFFER, offsets[row + 1] - first)
+            for j in range(count):
+                xs[j] = np.uint32(hashes[first + j] >> U(32))
+            for at in range(0, len(low), TILE):
+                lower_tile(pointer(xs), count, pointer(wide_a), pointer(wide_b), pointer(low), at)
         out[row] = low[: len(a)]

@@ -201,3 +201,28 @@ def byte_rounds(data, offsets, n, constants, out):
             later_rounds(ids, kept, constants, slots, values, least)
         for slot in range(len(least)):
             out[row, slot] = np.uint32(least[slot] & LOW_HALF)
+
+
+@kernel(types.void(U64S, I64S, U64S, OUT_SIGNATURES))
+def set_rounds(hashes, offsets, constants, out):
+    """Write signatures of sets of mixed identities into ``out``, as ``word_rounds`` does."""
+    longest = 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    slots, values = np.zeros(BUFFER + SPARE, np.uint64), np.zeros(BUFFER + SPARE, np.uint64)
+    least, ids = np.zeros(out.shape[1], np.uint64), np.zeros(longest + SPARE, np.uint64)
+    for row in range(len(offsets) - 1):
+        count = offsets[row + 1] - offsets[row]
+        least[:] = UNHIT
+        ids[:count] = hashes[offsets[row] : offsets[row + 1]]
+        for first in range(0, count, BUFFER):
+            size = min(BUFFER, count - first)
+            hash_round(
+                pointer(ids), first, size, constants[0], U(len(least)), pointer(slots), pointer(values)
+            )
+            for j in range(size):
+                least[slots[j]] = min(least[slots[j]], values[j])
+        if count > 0:
+            later_rounds(ids, count, constants, slots, values, least)
+        for slot in range(len(least)):
+            out[row, slot] = np.uint32(least[slot] & LOW_HALF)

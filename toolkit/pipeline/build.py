@@ -66,7 +66,7 @@ def _refine_jobs(spec: Spec, bronze: Bronze, same: PartManifest) -> list[RefineJ
         for part in parts:
             shard = part.outputs[0]
             bare = f"{name}/{part_of(shard.path)}"
-            settings = (spec.quality, spec.decontaminate, spec.dedup)
+            settings = (spec.quality, spec.decontaminate, spec.dedup, spec.source.index(source))
             again = repeats.get(f"evidence/identity/{bare}.parquet", "")
             read = (shard.path, shard.sha256, again, source.regime, source.map)
             jobs.append(RefineJob(lake, bare, *read, *settings, items))
@@ -84,7 +84,7 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
     begin(lake / SILVER_STAGE)
     refined = runner.stage("refine", refine)
     corpus, sketch = load_corpus(lake, [job.stem for job in refine], [job.key for job in refine])
-    facts = compare(corpus, sketch, spec.dedup, runner)
+    facts, _ = compare(corpus, sketch, spec.dedup, runner)
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
     names = ("records", "quality", "decontaminate")
     ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]

@@ -22,16 +22,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.dedup.normalise import VERSION
-from toolkit.dedup.sketch import SCHEME
 from toolkit.errors import GateError, RequestError, ToolkitError
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.jobs import WORK, job_key
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.runner import Runner
+from toolkit.pipeline.settled import INDEX, MANIFEST, Settled, mask_name, read_settled, settings_data
 from toolkit.pipeline.spec.reader import check_dedup
 from toolkit.pipeline.spec.tables import Dedup, as_data
-from toolkit.pipeline.stages.compared import INDEX, SketchJob, SurvivorJob
+from toolkit.pipeline.stages.compared import SurvivorJob, TextJob
 from toolkit.pipeline.stages.corpus import load_corpus
 from toolkit.pipeline.stages.texts import TextPart, text_parts
 from toolkit.pipeline.stages.verdict import verdict_digests
@@ -44,12 +43,13 @@ from toolkit.storage import (
     clean_leftovers,
     digest_json,
     locked,
+    read_array,
     read_json,
+    write_array,
     write_json,
     writing,
 )
 
-MANIFEST = "MANIFEST.json"
 EVIDENCE_PATH = "evidence/duplicates.parquet"
 Input = str | Path | pa.Table
 
@@ -105,8 +105,10 @@ def dedup(
     against: str | Path | Sequence[str | Path] = (),
     keep: str | Sequence[str] = "rank,length,id",
     chains: bool = False,
+    common: float | None = None,
     max_loss: float = 1.0,
     slots: int = 128,
+    scheme: str = "affine-1",
     seed: int = 1,
     workers: int | None = None,
     cluster: str | None = None,
@@ -119,6 +121,8 @@ def dedup(
     order of the inputs, ``length`` and any field of numbers the larger the better. ``text`` names
     the field that is compared; without it ``text``, else the conversation. The folders ``against``
     are those of earlier calls: what survived there stays, and new records are compared with it too.
+    ``common`` is the share of an input's texts from which on a shingle is a template's and left out
+    of the comparison: 0.1 for conversations and 0 for other texts, where none is given.
     ``max_loss`` is the largest share that one input may lose. Without ``out`` nothing is written,
     and the survivors of tables are ``.survivors``.
 
@@ -129,9 +133,8 @@ def dedup(
     named = [inputs] if isinstance(inputs, str | Path | pa.Table) else list(inputs)
     held = [against] if isinstance(against, str | Path) else list(against)
     order = keep.split(",") if isinstance(keep, str) else keep
-    settings = Dedup(
-        threshold, shingle, recall, seed, slots, tuple(name.strip() for name in order), chains, max_loss
-    )
+    preferred = tuple(name.strip() for name in order)
+    settings = Dedup(threshold, shingle, recall, seed, slots, scheme, common, preferred, chains, max_loss)
     check_dedup(settings)
     folders = [Path(folder).resolve() for folder in held]
     with Workers(workers, cluster) as pool:
@@ -159,7 +162,7 @@ def _into(
     runner: Runner,
     started: float,
 ) -> Deduped:
-    held = [_index(folder, settings) for folder in against]
+    held, digests = read_settled(against, settings)
     if out in against:
         raise RequestError(f"{out} cannot be held against itself: give the new texts a folder of their own.")
     for given in inputs:
@@ -171,13 +174,13 @@ def _into(
         parts = text_parts(inputs, out / WORK)
         key = job_key(
             "dedup", parts=[part.identity() for part in parts], text=text,
-            settings=as_data(settings), against=[index["sha256"] for index in held],
+            settings=as_data(settings), against=digests,
         )  # fmt: skip
         if (before := _published(out, key)) is not None:
             shutil.rmtree(out / WORK, ignore_errors=True)
             return _result(out, before, started, False)
         (out / MANIFEST).unlink(missing_ok=True)
-        manifest = _build(out, parts, text, settings, held, runner) | {"key": key}
+        manifest = _build(out, parts, text, settings, held, runner) | {"key": key, "against": digests}
         _publish(out, manifest)
         return _result(out, manifest, started, True)
 
@@ -187,20 +190,22 @@ def _build(
     parts: Sequence[TextPart],
     text: str | None,
     settings: Dedup,
-    held: Sequence[Mapping[str, Any]],
+    held: Settled,
     runner: Runner,
 ) -> dict[str, Any]:
-    jobs = [SketchJob(out, part, text, settings) for part in parts]
+    jobs = [TextJob(out, part, text, settings) for part in parts]
     read = runner.stage("texts", jobs)
-    stems = [Path(index["folder"]) / INDEX / name for index in held for name in index["index"]]
-    keys = [index["sha256"] for index in held for _ in index["index"]]
     corpus, sketch = load_corpus(
-        out, [*stems, *(job.stem for job in jobs)], [*keys, *(job.key for job in jobs)], len(stems)
+        out,
+        [*held.stems, *(job.stem for job in jobs)],
+        [*held.keys, *(job.key for job in jobs)],
+        len(held.stems),
+        [*held.groups, *([held.next_group] * len(jobs))],
     )
-    facts = compare(corpus, sketch, settings, runner)
-    digests = verdict_digests(corpus)[len(stems) :]
+    facts, masks = compare(corpus, sketch, settings, runner, held.masks)
+    digests = verdict_digests(corpus)[len(held.stems) :]
     survivors = [
-        SurvivorJob(out, job.part, corpus, len(stems) + i, digests[i], job.key, settings)
+        SurvivorJob(out, job.part, corpus, len(held.stems) + i, digests[i], job.key, settings)
         for i, job in enumerate(jobs)
     ]
     made = runner.stage("survivors", survivors)
@@ -208,23 +213,28 @@ def _build(
     losses = _losses(parts, made)
     _check_losses(losses, settings.max_loss)
     _join_evidence(out, [job.proof for job in survivors])
+    new_masks = [group for group in sorted(masks.paths) if group >= held.next_group]
+    index = [out / INDEX / mask_name(group - held.next_group) for group in new_masks]
+    for group, path in zip(new_masks, index, strict=True):
+        write_array(path, read_array(masks.paths[group]))
     outputs = [
         output
         for manifest in (*read, *made)
         for output in manifest.outputs
         if not output.path.startswith(".")
     ]
+    outputs += [Output.of(out, path, 0) for path in index]
     outputs.append(
         Output.of(out, out / EVIDENCE_PATH, sum(group.records for group in ledgers[1].removed.values()))
     )
     return {
         "format": 1,
-        "settings": as_data(settings) | {"text": text, "normalise": VERSION, "scheme": SCHEME},
-        "against": [index["sha256"] for index in held],
+        "settings": settings_data(settings, text),
         "ledgers": [ledger.to_dict() for ledger in ledgers],
         "dedup": facts,
         "inputs": losses,
         "alarms": _alarms(losses, facts),
+        "masks": {str(group - held.next_group): masks.digests[group] for group in new_masks},
         "index": [job.part.part for job in survivors if (out / INDEX / f"{job.part.part}.keys.npy").exists()],
         "files": [vars(output) for output in sorted(outputs, key=lambda output: output.path)],
     }
@@ -278,24 +288,6 @@ def _join_evidence(out: Path, pieces: Sequence[Path]) -> None:
                     file.write_batch(batch)
 
 
-def _index(folder: Path, settings: Dedup) -> Mapping[str, Any]:
-    """The manifest of an earlier dedup whose survivors new texts are held against."""
-    if not (folder / MANIFEST).exists():
-        raise RequestError(f"{folder} holds no finished dedup (no {MANIFEST}); expected the --out of one.")
-    manifest = read_json(folder / MANIFEST)
-    if "index" not in manifest:
-        raise RequestError(f"{folder} is not the folder of a dedup: its {MANIFEST} names no index.")
-    ours = as_data(settings) | {"normalise": VERSION, "scheme": SCHEME}
-    for name in ("shingle", "seed", "threshold", "recall", "slots", "keep", "normalise", "scheme"):
-        theirs = manifest["settings"][name]
-        if theirs != ours[name]:
-            raise RequestError(
-                f"{folder} was made with {name} = {theirs!r}, this is {ours[name]!r}: they must agree to be "
-                "comparable. Use the same, or dedup the old survivors again as an input."
-            )
-    return {**manifest, "folder": str(folder)}
-
-
 def _make_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out} is a file; expected a folder to write to.")
@@ -320,7 +312,7 @@ def _published(out: Path, key: str) -> Mapping[str, Any] | None:
 def _publish(out: Path, manifest: dict[str, Any]) -> None:
     """Sweep what an earlier dedup left under other names, and write the manifest last."""
     named = {out / file["path"] for file in manifest["files"]}
-    for path in [*out.glob("part-*"), *(out / INDEX).glob("part-*"), *(out / "quarantine").rglob("part-*")]:
+    for path in [*out.glob("part-*"), *(out / INDEX).glob("*"), *(out / "quarantine").rglob("part-*")]:
         if path not in named:
             path.unlink()
     manifest["sha256"] = digest_json(manifest)

@@ -21,6 +21,7 @@ from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, QUALITY, REGIMES, SOURCE_TYPES
 from toolkit.storage import LEVELS
 
+SCHEMES = ("affine-1", "rounds-1")
 KEEP = ("rank", "length", *(f"quality.{field.name}" for field in QUALITY), "id")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -171,8 +172,12 @@ class _Reader:
         if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", table.shingle):
             self.fail("dedup.shingle", f"expected word:N or byte:N, found {table.shingle!r}")
         for where, low, high in _RANGES:
-            if where.startswith("dedup.") and not low <= (found := getattr(table, where[6:])) <= high:
+            found = getattr(table, where[6:]) if where.startswith("dedup.") else low
+            if not low <= found <= high:
                 self.fail(where, f"expected {low} to {high}, found {found}")
+        if table.common is not None and not 0 <= table.common <= 1:
+            self.fail("dedup.common", f"expected 0 to 1, found {table.common}")
+        self.one_of(table.scheme, SCHEMES, "dedup.scheme")
         if len(set(table.keep)) < len(table.keep) or "id" in table.keep[:-1] or "" in table.keep:
             self.fail(
                 "dedup.keep", f"expected each name once, and id last or not at all; found {list(table.keep)}"

@@ -91,6 +91,8 @@ class Dedup:
 
     ``keep`` is the order of preference: ``rank`` of the source, ``length``, ``quality.words`` and
     the like, the larger the better but for the rank; what it leaves equal, the id decides.
+    ``common`` is the share of a source's texts from which on a shingle is its template and left
+    out of the comparison; none in a lake where it is not given, as system prompts are not compared.
     ``chains`` removes whole connected components.
     """
 
@@ -99,6 +101,8 @@ class Dedup:
     recall: float = 0.995
     seed: int = 1
     slots: int = 128
+    scheme: str = "affine-1"
+    common: float | None = None
     keep: Sequence[str] = ("rank", "length", "id")
     chains: bool = False
     max_loss: float = 1.0

@@ -16,7 +16,7 @@ from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_besid
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.corpus import Corpus
-from toolkit.pipeline.stages.sketches import sketch_files, write_sketches
+from toolkit.pipeline.stages.sketches import group_of, sketch_files, write_rows
 from toolkit.pipeline.stages.texts import TextPart, TextRows, read_part
 from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of
 from toolkit.storage import (
@@ -33,13 +33,12 @@ from toolkit.storage import (
     write_parquet,
 )
 
-INDEX = "index"
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 
 
 @dataclass(frozen=True)
-class SketchJob:
-    """A part of the input: its records read, their texts sketched."""
+class TextJob:
+    """A part of the input: its records read, their texts normalised."""
 
     out: Path
     part: TextPart
@@ -48,7 +47,7 @@ class SketchJob:
 
     @property
     def stem(self) -> Path:
-        """Where the sketched rows wait; see ``sketches``."""
+        """Where the rows wait; see ``sketches``."""
         return self.out / WORK / "texts" / self.part.part
 
     @property
@@ -65,14 +64,13 @@ class SketchJob:
         begin(manifest_beside(self.stem))
         found = read_part(self.part, self.text)
         table, order_id = _rows(self.part, found), _leading(found.ids)
-        facts = {
-            name: found.number(name) for name in self.settings.keep if name not in ("rank", "length", "id")
-        }
+        names = [name for name in self.settings.keep if name not in ("rank", "length", "id")]
+        facts = {name: found.number(name) for name in names}
         facts["rank"] = np.full(len(found), self.part.source)
-        write_sketches(
-            self.stem, table, found.texts, np.zeros(len(found), np.int8), order_id, facts, self.settings
-        )
-        outputs = [Output.of(self.out, path, len(found)) for path in sketch_files(self.stem)]
+        kind = np.zeros(len(found), np.int8)
+        group = group_of(self.part.source, found.conversation, self.settings)
+        write_rows(self.stem, table, found.texts, kind, group, order_id, facts, self.settings)
+        outputs = [Output.of(self.out, path, len(found)) for path in sketch_files(self.stem)[::2]]
         path = self.out / "quarantine" / "texts" / f"{self.part.part}.jsonl"
         if found.quarantine:
             write_atomic(path, found.quarantine)
@@ -138,7 +136,7 @@ class SurvivorJob:
 
     def _index(self, kept: np.ndarray) -> list[Output]:
         table, keys, sketch = sketch_files(self.corpus.stems[self.number])
-        paths = sketch_files(self.out / INDEX / self.part.part)
+        paths = sketch_files(self.out / "index" / self.part.part)
         if not len(kept):
             for path in paths:
                 path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,16 @@ from toolkit.storage import digest_json, read_array, read_ipc, sha256_bytes, wri
 class Corpus:
     """The parts, in order; record ``starts[p] + row`` is row ``row`` of the part with ``stems[p]``.
 
+    Groups are numbered by each run for itself: ``first_groups[p]`` is added to those of a part.
     The first ``settled`` records stayed in an earlier run: they are preferred to all others, and stay.
     """
 
     lake: Path
     stems: tuple[Path, ...]
     starts: tuple[int, ...]
+    first_groups: tuple[int, ...]
     settled: int
+    records: int
     digest: str
 
     @property
@@ -55,22 +59,47 @@ class Corpus:
         column = self.take(records, ["normal"])["normal"]
         return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
+    def bounds(self) -> list[tuple[int, int]]:
+        """The first record of each part, and the one after its last."""
+        return list(itertools.pairwise([*self.starts, self.records]))
+
+    def part_texts(self, part: int) -> pa.Array:
+        """Normalised texts of a part."""
+        column = self._table(part)["normal"]
+        return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+    def part_kinds(self, part: int) -> np.ndarray:
+        """The kinds of a part's records, int8."""
+        return read_ipc(sketch_files(self.stems[part])[2])["kind"].to_numpy()
+
+    def part_groups(self, part: int) -> np.ndarray:
+        """The groups of a part's records, int32, as they are numbered here."""
+        groups = read_ipc(sketch_files(self.stems[part])[2])["group"].to_numpy()
+        return np.where(groups < 0, groups, groups + self.first_groups[part])
+
+    def groups(self) -> np.ndarray:
+        """The groups of all records, int32."""
+        return np.concatenate([self.part_groups(part) for part in range(len(self.stems))])
+
     def _table(self, part: int) -> pa.Table:
         return read_ipc(sketch_files(self.stems[part])[0])
 
 
 def load_corpus(
-    lake: Path, stems: Sequence[Path], keys: Sequence[str], held: int = 0
+    lake: Path, stems: Sequence[Path], keys: Sequence[str], held: int = 0, groups: Sequence[int] | None = None
 ) -> tuple[Corpus, pa.Table]:
     """The corpus of the parts with these stems, of which the first ``held`` are settled, and their sketches.
 
-    ``keys`` identify the contents of the parts.
+    ``keys`` identify the contents of the parts; ``groups`` are their ``first_groups``, else 0.
     """
+    groups = [0] * len(stems) if groups is None else groups
     sketches = [read_ipc(sketch_files(stem)[2]) for stem in stems]
     starts = np.cumsum([0, *map(len, sketches)])[:-1]
-    digest = digest_json([held, *([stem.name, key] for stem, key in zip(stems, keys, strict=True))])
+    named = ([stem.name, key, first] for stem, key, first in zip(stems, keys, groups, strict=True))
+    digest = digest_json([held, *named])
     settled = sum(map(len, sketches[:held]))
-    corpus = Corpus(lake, tuple(stems), tuple(int(start) for start in starts), settled, digest)
+    first = tuple(int(start) for start in starts)
+    corpus = Corpus(lake, tuple(stems), first, tuple(groups), settled, sum(map(len, sketches)), digest)
     return corpus, pa.concat_tables(sketches)
 
 

@@ -23,7 +23,7 @@ from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.pipeline.stages.identity import repeated
-from toolkit.pipeline.stages.sketches import sketch_files, write_sketches
+from toolkit.pipeline.stages.sketches import group_of, sketch_files, write_rows
 from toolkit.quality import gate, measure
 from toolkit.records import QUALITY, REGIMES, evidence
 from toolkit.storage import (
@@ -53,6 +53,7 @@ class RefineJob:
     quality: Quality
     decontaminate: Decontaminate
     dedup: Dedup
+    group: int
     eval_items: str
 
     @property
@@ -67,7 +68,7 @@ class RefineJob:
             "refine",
             part=[self.part, self.bronze_sha256, self.repeats_sha256],
             regime=[self.regime, as_data(self.mapping)],
-            settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup)],
+            settings=[as_data(self.quality), as_data(self.decontaminate), as_data(self.dedup), self.group],
             eval_items=self.eval_items,
         )
 
@@ -89,7 +90,7 @@ class RefineJob:
         outputs += self._proof("decontaminate", leaks)
         rows = rows[clean]
         self._sketch(table.take(pa.array(np.flatnonzero(clean))), read.compared.take(pa.array(rows)))
-        outputs += [Output.of(self.lake, path, len(rows)) for path in sketch_files(self.stem)]
+        outputs += [Output.of(self.lake, path, len(rows)) for path in sketch_files(self.stem)[::2]]
         manifest = PartManifest(
             f"refine {self.part}", self.key, outputs, [read.ledger.check(), gates, leaked]
         )
@@ -134,7 +135,8 @@ class RefineJob:
         order = np.array([int(name[:16], 16) for name in table["id"].to_pylist()], np.uint64)
         scores = {f"quality.{name}": pc.struct_field(table["quality"], name).to_numpy() for name in SCORES}
         facts = {"rank": table["source_rank"].to_numpy(), **scores}
-        write_sketches(self.stem, table, texts, regime, order, facts, self.dedup)
+        group = group_of(self.group, np.zeros(len(table), bool), self.dedup)
+        write_rows(self.stem, table, texts, regime, group, order, facts, self.dedup)
 
     def _proof(self, stage: str, proof: pa.Table) -> list[Output]:
         path = self.lake / "evidence" / stage / f"{self.part}.parquet"

@@ -20,6 +20,7 @@ from toolkit import dedup
 from toolkit.pipeline.jobs import begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.corpus import Corpus, save_array
+from toolkit.pipeline.stages.masks import Masks
 from toolkit.pipeline.stages.sketches import plan_of
 from toolkit.storage import Output, PartManifest, read_array
 
@@ -32,6 +33,7 @@ class BandJob:
 
     corpus: Corpus
     band: int
+    masks: Masks
     settings: Dedup
 
     @property
@@ -62,7 +64,8 @@ class BandJob:
         return [manifest]
 
     def _key(self) -> str:
-        return job_key("band", corpus=self.corpus.digest, band=self.band, settings=as_data(self.settings))
+        inputs = {"corpus": self.corpus.digest, "band": self.band, "masks": self.masks.digests}
+        return job_key("band", **inputs, settings=as_data(self.settings))
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,12 @@ class VerifyJob:
     first: int
     last: int
     pairs_sha256: str
+    masks: Masks
     settings: Dedup
 
     @property
     def output(self) -> Path:
-        """Intersection and union sizes, int64 (pairs, 2)."""
+        """Intersection and union, and the common shingles left out of each, int64 (pairs, 4)."""
         return self.corpus.work / f"verified-{self.block:05d}.npy"
 
     def done(self) -> list[PartManifest] | None:
@@ -90,12 +94,10 @@ class VerifyJob:
         begin(manifest_beside(self.output))
         folder = self.corpus.work
         pairs = read_array(folder / "pairs.npy")[self.first : self.last]
-        order = read_array(folder / "order.npy")
         positions, local = np.unique(pairs, return_inverse=True)
-        texts = self.corpus.texts(np.asarray(order[positions]))
-        sets = dedup.shingle_sets(texts, self.settings.shingle)
-        shared, union = dedup.jaccard(*sets, local.reshape(pairs.shape).astype(np.int64))
-        save_array(self.output, np.stack([shared, union], axis=1))
+        records = np.asarray(read_array(folder / "order.npy")[positions])
+        local = local.reshape(pairs.shape).astype(np.int64)
+        save_array(self.output, measure(self.corpus, records, local, self.masks, self.settings))
         outputs = [Output.of(self.corpus.lake, self.output, len(pairs))]
         manifest = PartManifest(f"verify {self.block}", self._key(), outputs)
         manifest.write(manifest_beside(self.output))
@@ -103,7 +105,16 @@ class VerifyJob:
 
     def _key(self) -> str:
         inputs = {"corpus": self.corpus.digest, "pairs": self.pairs_sha256, "block": [self.first, self.last]}
-        return job_key("verify", **inputs, settings=as_data(self.settings))
+        return job_key("verify", **inputs, masks=self.masks.digests, settings=as_data(self.settings))
+
+
+def measure(
+    corpus: Corpus, records: np.ndarray, pairs: np.ndarray, masks: Masks, settings: Dedup
+) -> np.ndarray:
+    """Intersection and union of ``pairs`` int64 (p, 2) of ``records``, and what each lost: int64 (p, 4)."""
+    groups = np.asarray(read_array(corpus.work / "group.npy")[records])
+    hashes, offsets, masked = masks.sets(corpus.texts(records), groups, settings.shingle)
+    return np.stack([*dedup.jaccard(hashes, offsets, pairs), *masked[pairs].T], axis=1)
 
 
 @dataclass(frozen=True)
@@ -114,19 +125,20 @@ class Candidates:
     place: np.ndarray
     jobs: list[VerifyJob]
 
-    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(intersection, union) of every pair, int64, once the jobs are done."""
-        found = [np.zeros((0, 2), np.int64), *(read_array(job.output) for job in self.jobs)]
-        shared, union = np.concatenate(found)[self.place].T
-        return shared, union
+    def measured(self) -> np.ndarray:
+        """What was measured of every pair, int64 (pairs, 4), once the jobs are done."""
+        found = [np.zeros((0, 4), np.int64), *(read_array(job.output) for job in self.jobs)]
+        return np.concatenate(found)[self.place]
 
 
-def band_jobs(corpus: Corpus, settings: Dedup) -> list[BandJob]:
+def band_jobs(corpus: Corpus, settings: Dedup, masks: Masks) -> list[BandJob]:
     """One job a band."""
-    return [BandJob(corpus, band, settings) for band in range(plan_of(settings).bands)]
+    return [BandJob(corpus, band, masks, settings) for band in range(plan_of(settings).bands)]
 
 
-def candidates(corpus: Corpus, settings: Dedup, jobs: list[BandJob], length: np.ndarray) -> Candidates:
+def candidates(
+    corpus: Corpus, settings: Dedup, jobs: list[BandJob], length: np.ndarray, masks: Masks
+) -> Candidates:
     """Merge the bands' pairs, order them so that texts are read once, and cut them into jobs.
 
     ``length`` int64: bytes of the text at each position. Pairs of two settled records are not candidates.
@@ -142,7 +154,7 @@ def candidates(corpus: Corpus, settings: Dedup, jobs: list[BandJob], length: np.
     digest = save_array(corpus.work / "pairs.npy", ordered)
     bounds = _bounds(ordered, length)
     made = [
-        VerifyJob(corpus, block, first, last, digest, settings)
+        VerifyJob(corpus, block, first, last, digest, masks, settings)
         for block, (first, last) in enumerate(itertools.pairwise(bounds.tolist()))
     ]
     return Candidates(merged, place, made)

@@ -84,12 +84,14 @@ class TextPart:
 class TextRows:
     """The n records of a part, in order.
 
-    ``texts`` large_string; ``ids`` uint8 (n, 32): the sha256 of a record's line, or of the text of a
-    table's row. ``line``, ``offset``, ``length`` int64[n]: its origin; 0 bytes at 0 for a row of a
-    table. ``table`` holds those rows whole, ``data`` and ``start`` int64[n] the lines.
+    ``texts`` large_string, of which ``conversation`` bool[n] were rendered from messages. ``ids``
+    uint8 (n, 32): the sha256 of a record's line, or of the text of a table's row. ``line``,
+    ``offset``, ``length`` int64[n]: its origin; 0 bytes at 0 for a row of a table. ``table`` holds
+    those rows whole, ``data`` and ``start`` int64[n] the lines.
     """
 
     texts: pa.LargeStringArray
+    conversation: np.ndarray
     ids: np.ndarray
     line: np.ndarray
     offset: np.ndarray
@@ -212,14 +214,16 @@ def read_part(part: TextPart, text: str | None, texts: bool = True) -> TextRows:
 def _table_rows(part: TextPart, text: str | None, wanted: bool) -> TextRows:
     with pq.ParquetFile(part.path) as file:
         table = file.read_row_groups(list(range(part.start, part.stop)), use_threads=False)
-    column = _column(table, text) if wanted else pa.array([""] * len(table), pa.large_string())
-    if column is None:
-        column = pa.array([_text_of(row, text) for row in table.to_pylist()], pa.large_string())
+    column, said = _column(table, text), np.zeros(len(table), bool)
+    if not wanted:
+        column = pa.array([""] * len(table), pa.large_string())
+    elif column is None:
+        column, said = _as_texts([_text_of(row, text) for row in table.to_pylist()])
     texts = to_text(*text_buffers(column))
     data, offsets = text_buffers(texts)
     nothing = np.zeros(len(table), np.int64)
     ids = digests(data, offsets[:-1], offsets[1:])
-    return TextRows(texts, ids, part.line + np.arange(len(table)), nothing, nothing, table)
+    return TextRows(texts, said, ids, part.line + np.arange(len(table)), nothing, nothing, table)
 
 
 def _column(table: pa.Table, text: str | None) -> pa.ChunkedArray | None:
@@ -245,7 +249,7 @@ def _line_rows(part: TextPart, text: str | None, wanted: bool) -> TextRows:
     judged = judge(frames, MAX_RECORD_BYTES)
     rows = np.flatnonzero(judged.good)
     start, stop = frames.start[rows], frames.stop[rows]
-    texts = _texts_of_lines(data, start, stop, text) if wanted else pa.array([], pa.large_string())
+    texts, said = _texts_of_lines(data, start, stop, text) if wanted else _as_texts([])
     aside, gone = [], {}
     for row, (reason, detail) in judged.rejects.items():
         raw = frames.payload(row)
@@ -254,7 +258,7 @@ def _line_rows(part: TextPart, text: str | None, wanted: bool) -> TextRows:
         gone[reason] = gone.get(reason, Group()) + Group.of([sha256_bytes(raw)], [len(raw)])
     place = frames.line[rows], frames.offset[rows], frames.length[rows]
     ids = digests(frames.data, start, stop)
-    return TextRows(texts, ids, *place, None, data, start, b"".join(aside), gone)
+    return TextRows(texts, said, ids, *place, None, data, start, b"".join(aside), gone)
 
 
 def _set_aside(part: TextPart) -> TextRows:
@@ -262,8 +266,9 @@ def _set_aside(part: TextPart) -> TextRows:
     data, none = _bytes_of(part), np.empty(0, np.int64)
     entry = _entry(part, part.line, part.base, len(data), part.fault, part.detail, data)
     gone = {part.fault: Group.of([sha256_bytes(data)], [len(data)])}
-    empty = pa.array([], pa.large_string()), np.empty((0, 32), np.uint8)
-    return TextRows(*empty, none, none, none, None, b"", none, entry, gone)
+    return TextRows(
+        *_as_texts([]), np.empty((0, 32), np.uint8), none, none, none, None, b"", none, entry, gone
+    )
 
 
 def _entry(
@@ -273,7 +278,9 @@ def _entry(
     return quarantine_line(f"input-{part.source}", "texts", origin, reason, detail, raw)
 
 
-def _texts_of_lines(data: bytes, start: np.ndarray, stop: np.ndarray, text: str | None) -> pa.Array:
+def _texts_of_lines(
+    data: bytes, start: np.ndarray, stop: np.ndarray, text: str | None
+) -> tuple[pa.LargeStringArray, np.ndarray]:
     """One decoder for the one field that is wanted: the rest of a line is passed over."""
     first, *rest = ("text" if text is None else text).split(".")
     decode = msgspec.json.Decoder(msgspec.defstruct("Line", [("value", Any, None)], rename={"value": first}))
@@ -284,26 +291,34 @@ def _texts_of_lines(data: bytes, start: np.ndarray, stop: np.ndarray, text: str 
             value = decode.decode(line).value
         except (msgspec.DecodeError, UnicodeDecodeError):
             value = value_of(line).get(first)  # valid all the same, such as a lone surrogate that is escaped
-        if not isinstance(value, str) or rest:
-            value = _text_of(value_of(line), text)
-        found.append(value)
+        plain = isinstance(value, str) and not rest
+        found.append((value, False) if plain else _text_of(value_of(line), text))
+    return _as_texts(found)
+
+
+def _as_texts(found: Sequence[tuple[str, bool]]) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """Texts, and which of them were conversations; what is no Unicode text is compared as U+FFFD."""
+    values, said = [value for value, _ in found], np.array([said for _, said in found], bool)
     try:
-        return pa.array(found, pa.large_string())
+        return pa.array(values, pa.large_string()), said
     except UnicodeEncodeError:
-        return pa.array([value.encode("utf-8", "replace").decode() for value in found], pa.large_string())
+        clean = [value.encode("utf-8", "replace").decode() for value in values]
+        return pa.array(clean, pa.large_string()), said
 
 
-def _text_of(record: Mapping[str, Any], text: str | None) -> str:
-    """The text of one record, the empty one if it has none."""
+def _text_of(record: Mapping[str, Any], text: str | None) -> tuple[str, bool]:
+    """The text of one record, the empty one if it has none, and whether it was a conversation."""
     value = _field(record, "text" if text is None else text)
     if isinstance(value, str):
-        return value
+        return value, False
     try:
         if text is None:
-            return compared_text(canonical(dict(record), "auto", None))
-        return compared_text(canonical({"messages": value}, "sft", None)) if isinstance(value, list) else ""
+            return compared_text(canonical(dict(record), "auto", None)), True
+        if isinstance(value, list):
+            return compared_text(canonical({"messages": value}, "sft", None)), True
     except SchemaError:
-        return ""
+        pass
+    return "", False
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:

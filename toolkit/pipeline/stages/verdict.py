@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from toolkit import dedup
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.corpus import Corpus, save_array
-from toolkit.pipeline.stages.similar import Candidates
+from toolkit.pipeline.stages.masks import Masks
+from toolkit.pipeline.stages.similar import Candidates, measure
 from toolkit.pipeline.stages.sketches import keep_columns, plan_of
 from toolkit.records import evidence
 from toolkit.storage import digest_json, read_ipc, sha256_bytes, write_ipc
@@ -27,6 +28,7 @@ VERDICT = "verdict.arrow"
 LOW = np.uint64(0xFFFFFFFF)
 KEPT, EXACT, NEAR = 0, 1, 2
 METHODS = ("", "exact", "near")
+MEASURED = ("shared", "union", "common_of_kept", "common_of_removed", "bands_met")
 
 
 def put_in_order(corpus: Corpus, sketch: pa.Table, keep: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,24 +52,30 @@ def put_in_order(corpus: Corpus, sketch: pa.Table, keep: Sequence[str]) -> tuple
 
 
 def decide(
-    corpus: Corpus, settings: Dedup, order: np.ndarray, representative: np.ndarray, found: Candidates
+    corpus: Corpus,
+    settings: Dedup,
+    order: np.ndarray,
+    representative: np.ndarray,
+    found: Candidates,
+    masks: Masks,
 ) -> dict[str, Any]:
     """Choose who stays, write the verdict on every record, and return what the report tells.
 
     A record goes if and only if a kept record was verified within the threshold; with ``chains``,
     if a more preferred one is in its connected component.
     """
-    shared, union = found.sizes()
+    measured = found.measured()
+    shared, union = measured[:, 0], measured[:, 1]
     alike = dedup.similar(shared, union, str(settings.threshold))
-    close = _Close(found.pairs.packed[alike], shared[alike], union[alike], found.pairs.met[alike])
+    close = _Close(found.pairs.packed[alike], measured[alike], found.pairs.met[alike])
     pairs = found.pairs.pairs[alike]
-    kept_by = dedup.choose(len(order), pairs, close.shared, close.union)
+    kept_by = dedup.choose(len(order), pairs, shared[alike], union[alike])
     first = dedup.components(len(order), pairs)
     chained = first != np.arange(len(order))
     facts = _facts(settings, found, kept_by, first, shared, union)
     if settings.chains:
         kept_by = np.where(chained, first, -1)
-        close = _with_ends(corpus, settings, order, kept_by, close)
+        close = _with_ends(corpus, settings, order, kept_by, close, masks)
     _write_verdict(corpus.work, order, representative, kept_by, close)
     return facts | {"verified_pairs": len(pairs), "texts_removed": int((kept_by >= 0).sum())}
 
@@ -105,7 +113,7 @@ def verdict_digests(corpus: Corpus) -> list[str]:
         rows = verdict.slice(start, end - start)
         gone = rows.filter(pc.not_equal(rows["method"], KEPT))
         kept = corpus.take(gone["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-        measured = [rows[name].to_numpy() for name in ("method", "shared", "union", "bands_met")]
+        measured = [rows[name].to_numpy() for name in ("method", *MEASURED)]
         facts = [sha256_bytes(np.ascontiguousarray(column).tobytes()) for column in measured]
         found.append(digest_json([facts, kept.to_pylist()]))
     return found
@@ -132,37 +140,36 @@ def _detail(row: dict[str, Any], settings: Dedup) -> str:
     if row["method"] == EXACT:
         return json.dumps({"compared": "normalised text, byte for byte"})
     facts = {"shingle": settings.shingle, "intersection": row["shared"], "union": row["union"]}
+    if row["common_of_kept"] or row["common_of_removed"]:
+        facts["common_left_out"] = [row["common_of_removed"], row["common_of_kept"]]
     return json.dumps({**facts, "bands_met": row["bands_met"]})
 
 
 @dataclass(frozen=True)
 class _Close:
-    """The verified pairs: packed as ``dedup.Pairs`` packs them, ascending, with what was measured."""
+    """The pairs that decide: packed as ``dedup.Pairs`` packs them, ascending, with what was measured."""
 
     packed: np.ndarray
-    shared: np.ndarray
-    union: np.ndarray
+    measured: np.ndarray
     met: np.ndarray
 
 
 def _with_ends(
-    corpus: Corpus, settings: Dedup, order: np.ndarray, kept_by: np.ndarray, close: _Close
+    corpus: Corpus, settings: Dedup, order: np.ndarray, kept_by: np.ndarray, close: _Close, masks: Masks
 ) -> _Close:
     """The verified pairs and, measured as they are, the pairs that only a chain connects."""
     gone = np.flatnonzero(kept_by >= 0)
     packed = (kept_by[gone].astype(np.uint64) << np.uint64(32)) | gone.astype(np.uint64)
     packed = np.setdiff1d(packed, close.packed, assume_unique=True)
-    sizes = [np.empty((2, 0), np.int64)]
+    measured = [close.measured]
     for block in np.array_split(packed, -(-len(packed) // 10_000)) if len(packed) else ():
-        left, right = (order[side.astype(np.int64)] for side in (block >> np.uint64(32), block & LOW))
-        texts = pa.concat_arrays([corpus.texts(left), corpus.texts(right)])
+        left, right = (side.astype(np.int64) for side in (block >> np.uint64(32), block & LOW))
         pairs = np.arange(len(block))[:, None] + [0, len(block)]
-        sizes.append(np.stack(dedup.jaccard(*dedup.shingle_sets(texts, settings.shingle), pairs)))
-    shared, union = np.concatenate(sizes, axis=1)
+        measured.append(measure(corpus, order[np.concatenate([left, right])], pairs, masks, settings))
     every = np.concatenate([close.packed, packed])
-    columns = (close.shared, shared), (close.union, union), (close.met, np.zeros(len(packed), np.uint16))
+    met = np.concatenate([close.met, np.zeros(len(packed), np.uint16)])
     by_pair = np.argsort(every, kind="stable")
-    return _Close(every[by_pair], *(np.concatenate(column)[by_pair] for column in columns))
+    return _Close(every[by_pair], np.concatenate(measured)[by_pair], met[by_pair])
 
 
 def _exact_groups(column: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
@@ -193,18 +200,18 @@ def _write_verdict(
     """One row a record; a copy of a record that went as a near-duplicate goes with it."""
     count = len(order)
     kept = np.full(count, -1, np.int64)
-    measured = np.zeros((3, count), np.int64)
+    measured = np.zeros((len(MEASURED), count), np.int64)
     gone = np.flatnonzero(kept_by >= 0)
     pair = (kept_by[gone].astype(np.uint64) << np.uint64(32)) | gone.astype(np.uint64)
     at = np.searchsorted(close.packed, pair)
     kept[order[gone]] = order[kept_by[gone]]
-    measured[:, order[gone]] = close.shared[at], close.union[at], close.met[at]
+    measured[:, order[gone]] = *close.measured[at].T, close.met[at]
     near = kept[representative] >= 0
     copy = (representative != np.arange(count)) & ~near
     measured = measured[:, representative]
     measured[:2, copy] = 1
     method = np.where(near, NEAR, np.where(copy, EXACT, KEPT)).astype(np.int8)
     keeper = np.where(near, kept[representative], np.where(copy, representative, -1))
-    names = ["method", "kept_by", "shared", "union", "bands_met"]
+    names = ["method", "kept_by", *MEASURED]
     columns = [pa.array(values) for values in (method, keeper, *measured)]
     write_ipc(folder / VERDICT, pa.Table.from_arrays(columns, names=names))
