@@ -148,6 +148,18 @@ def test_the_kernels_answer_on_a_text_larger_than_the_room_for_identities():
     check_rounds([b" ".join(words), b" ".join(words[:35])], "word", 5, 40)
 
 
+def test_sets_are_sorted_and_unique_even_when_repeats_swell_a_bucket():
+    rng = np.random.default_rng(2)
+    uniform = rng.integers(0, 2**64, 5000, dtype=np.uint64)
+    close = np.repeat(np.uint64(2**63) + rng.integers(0, 90, 40, dtype=np.uint64), 100)
+    rows = [uniform, uniform[:0], rng.permutation(np.concatenate([uniform, close])), close, uniform[:1]]
+    rows += [np.array([0, 2**64 - 1, 0, 2**64 - 1], np.uint64), uniform[:2], uniform[:3], uniform[:0]]
+    hashes, ends = np.concatenate(rows), np.cumsum([0] + [len(row) for row in rows])
+    assert shingle.sort_unique(hashes, ends) == ends[-1]
+    for row, (first, last) in zip(rows, pairwise(ends), strict=True):
+        assert np.array_equal(hashes[first:last], np.unique(row))
+
+
 def mixed(x):
     """``reference.mix64`` over a whole array."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(reference.MIX_A)

@@ -64,4 +64,5 @@ def shingle_sets(
     out = np.empty(most_words(offsets) if words else int(offsets[-1] - offsets[0]), np.uint64)
     out_offsets = np.empty(len(offsets), np.int64)
     (word_shingles if words else byte_shingles)(data, offsets, shingle.n, out, out_offsets)
-    return out[: sort_unique(out, out_offsets)].copy(), out_offsets
+    kept = out[: sort_unique(out, out_offsets)]
+    return (kept if 2 * len(kept) > len(out) else kept.copy()), out_offsets

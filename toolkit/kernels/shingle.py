@@ -19,8 +19,10 @@ from toolkit.kernels.compile import (
     I64_POINTER,
     I64S,
     OUT_I64S,
+    OUT_U32S,
     OUT_U64S,
     POINTER,
+    U32_POINTER,
     U64_POINTER,
     kernel,
     pointer,
@@ -31,6 +33,7 @@ from toolkit.kernels.word import BUFFER, cut, hash_words
 U = np.uint64
 STEP = U(reference.SHINGLE_STEP)
 STEP_2 = U(reference.SHINGLE_STEP**2 & reference.M64)
+SWOLLEN = 48  # hashes in a bucket from which on it is worth sorting by itself
 SPARE = 16  # and what a loop over whole registers may read or write beyond them
 
 
@@ -156,57 +159,76 @@ def byte_shingles(data, offsets, n, out, out_offsets):
     return total
 
 
-@kernel(types.void(OUT_U64S, types.int64, types.int64))
-def sort_range(hashes, start, stop):
-    """Sort a range in place: by insertion when it is short, else by quicksort."""
-    if stop - start > 48:
-        hashes[start:stop].sort()
-        return
-    for i in range(start + 1, stop):
+@kernel(types.int64(U64_POINTER, types.int64, types.int64, types.uint64, U64_POINTER, U32_POINTER))
+def deal(hashes, first, size, shift, spare, ends):
+    """Deal hashes into ``spare`` by their high bits; ``ends``, zeros at first, gets where each bucket ends.
+
+    Returns the size of the largest bucket.
+    """
+    for i in range(first, first + size):
+        ends[(hashes[i] >> shift) + U(1)] += np.uint32(1)
+    largest, before = np.uint32(0), np.uint32(0)
+    for bucket in range(1, (1 << types.int64(U(64) - shift)) + 1):
+        here = ends[bucket]
+        largest = max(largest, here)
+        before = np.uint32(before + here)
+        ends[bucket] = before
+    for i in range(first, first + size):
+        bucket = hashes[i] >> shift
+        spare[ends[bucket]] = hashes[i]
+        ends[bucket] += np.uint32(1)
+    return types.int64(largest)
+
+
+@kernel(types.void(U64_POINTER, types.int64))
+def insertion_sort(hashes, size):
+    """Sort in place what is nearly sorted."""
+    for i in range(1, size):
         x, j = hashes[i], i - 1
-        while j >= start and hashes[j] > x:
+        while j >= 0 and hashes[j] > x:
             hashes[j + 1] = hashes[j]
             j -= 1
         hashes[j + 1] = x
+
+
+@kernel(types.void(OUT_U64S, OUT_U32S, types.int64), inline=False)
+def sort_swollen(hashes, ends, buckets):
+    """Sort the buckets that repeats have made large."""
+    first = 0
+    for bucket in range(buckets):
+        last = types.int64(ends[bucket])
+        if last - first > SWOLLEN:
+            hashes[first:last].sort()
+        first = last
 
 
 @kernel(types.int64(OUT_U64S, OUT_I64S))
 def sort_unique(hashes, offsets):
     """Sort each row's hashes, drop repeats, close the gaps, all in place; return the number left.
 
-    The hashes are uniform, so their high bits alone deal a row into buckets of about two, which
-    takes linear time; a bucket swollen by repeats is sorted like any array.
+    A row has fewer than 2^32 hashes. They are uniform, so their high bits alone deal a row into
+    buckets of one or none, in linear time; what is left is a few neighbours to exchange.
     """
     longest = 1
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
-    spare, ends = np.empty(longest, np.uint64), np.zeros(longest + 1, np.int64)
-    count, stop = 0, offsets[0]
+    spare, ends = np.empty(longest + 1, np.uint64), np.zeros(4 * longest + 4, np.uint32)
+    count, stop, dealt, room = 0, offsets[0], pointer(hashes), pointer(spare)
     for row in range(len(offsets) - 1):
         start, stop = stop, offsets[row + 1]
         offsets[row] = count
-        size, bits = stop - start, 0
-        while (2 << bits) < size:
+        size, bits = stop - start, 1
+        while (1 << bits) < 2 * size:
             bits += 1
-        shift = U(63 - bits)
-        buckets = 1 << bits
-        ends[: buckets + 1] = 0
-        for i in range(start, stop):
-            ends[types.int64(hashes[i] >> U(1) >> shift) + 1] += 1
-        for bucket in range(buckets):
-            ends[bucket + 1] += ends[bucket]
-        for i in range(start, stop):
-            bucket = types.int64(hashes[i] >> U(1) >> shift)
-            spare[ends[bucket]] = hashes[i]
-            ends[bucket] += 1
-        first = 0
-        for bucket in range(buckets):  # ends[bucket] is now where the bucket ends
-            if ends[bucket] - first > 1:
-                sort_range(spare, first, ends[bucket])
-            first = ends[bucket]
+        ends[: (1 << bits) + 1] = 0
+        largest = deal(dealt, start, size, U(64 - bits), pointer(spare), pointer(ends))
+        if largest > SWOLLEN:
+            sort_swollen(spare, ends, 1 << bits)
+        insertion_sort(room, size)
+        if size > 0:
+            spare[size] = ~spare[size - 1]
         for i in range(size):
-            if i == 0 or spare[i] != hashes[count - 1]:
-                hashes[count] = spare[i]
-                count += 1
+            dealt[count] = room[i]
+            count += room[i] != room[i + 1]
     offsets[len(offsets) - 1] = count
     return count
