@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from toolkit.pipeline.forecast import forecast
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.corpus import Corpus, save_array
@@ -26,6 +27,7 @@ def compare(
     groups, length = corpus.groups(), sketch["length"].to_numpy()
     save_array(corpus.work / "group.npy", groups)
     masks, left_out = find_masks(corpus, groups, length, held or Masks({}, {}), settings, runner)
+    runner.progress.note(forecast(corpus, length, settings))
     parts = [part for part, (first, _) in enumerate(corpus.bounds()) if first >= corpus.settled]
     runner.stage("sketch", [KeysJob(corpus, part, masks, settings) for part in parts])
     order, representative = put_in_order(corpus, sketch, settings.keep)

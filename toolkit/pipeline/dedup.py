@@ -50,6 +50,7 @@ from toolkit.storage import (
     writing,
 )
 
+TIMINGS = "timings.json"  # alone of all files it differs between runs
 EVIDENCE_PATH = "evidence/duplicates.parquet"
 Input = str | Path | pa.Table
 
@@ -62,6 +63,7 @@ class Deduped:
     manifest: Mapping[str, Any] = field(repr=False)
     survivors: pa.Table | None = field(repr=False)
     evidence: pa.Table = field(repr=False)
+    timings: Mapping[str, Any] = field(repr=False)
     seconds: float
     worked: bool
 
@@ -90,6 +92,8 @@ class Deduped:
             f"connected components would have removed {facts['texts_components_would_remove']:,} texts where "
             f"verified choice removes {facts['texts_removed']:,}",
         ]
+        steps = (f"{name} {took['seconds']:.1f}" for name, took in self.timings.items())
+        lines.append(f"seconds: {', '.join(steps)}")
         lines += [f"alarm: {line}" for line in self.manifest["alarms"]]
         took = f"{self.seconds:.1f} s" if self.worked else f"nothing to do, {self.seconds:.1f} s"
         return "\n".join([*lines, f"{self.out or 'in memory'} ({took})"])
@@ -150,7 +154,7 @@ def _in_memory(found: Deduped) -> Deduped:
     tables = [pq.read_table(path) for path in sorted(found.out.glob("part-*.parquet"))]
     survivors = pa.concat_tables(tables, promote_options="default") if tables else None
     evidence = pa.concat_tables([found.evidence]).combine_chunks()
-    return Deduped(None, found.manifest, survivors, evidence, found.seconds, found.worked)
+    return Deduped(None, found.manifest, survivors, evidence, found.timings, found.seconds, found.worked)
 
 
 def _into(
@@ -179,9 +183,10 @@ def _into(
         if (before := _published(out, key)) is not None:
             shutil.rmtree(out / WORK, ignore_errors=True)
             return _result(out, before, started, False)
-        (out / MANIFEST).unlink(missing_ok=True)
+        for name in (MANIFEST, TIMINGS):
+            (out / name).unlink(missing_ok=True)
         manifest = _build(out, parts, text, settings, held, runner) | {"key": key, "against": digests}
-        _publish(out, manifest)
+        _publish(out, manifest, runner.timings)
         return _result(out, manifest, started, True)
 
 
@@ -309,17 +314,18 @@ def _published(out: Path, key: str) -> Mapping[str, Any] | None:
     return manifest if whole and manifest.get("key") == key else None
 
 
-def _publish(out: Path, manifest: dict[str, Any]) -> None:
+def _publish(out: Path, manifest: dict[str, Any], timings: Mapping[str, Any]) -> None:
     """Sweep what an earlier dedup left under other names, and write the manifest last."""
     named = {out / file["path"] for file in manifest["files"]}
     for path in [*out.glob("part-*"), *(out / INDEX).glob("*"), *(out / "quarantine").rglob("part-*")]:
         if path not in named:
             path.unlink()
     manifest["sha256"] = digest_json(manifest)
+    write_json(out / TIMINGS, timings)
     write_json(out / MANIFEST, manifest)
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 
 def _result(out: Path, manifest: Mapping[str, Any], started: float, worked: bool) -> Deduped:
-    evidence = pq.read_table(out / EVIDENCE_PATH)
-    return Deduped(out, manifest, None, evidence, time.perf_counter() - started, worked)
+    evidence, timings = pq.read_table(out / EVIDENCE_PATH), read_json(out / TIMINGS)
+    return Deduped(out, manifest, None, evidence, timings, time.perf_counter() - started, worked)

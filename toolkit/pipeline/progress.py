@@ -20,6 +20,9 @@ class Progress(Protocol):
     def stage(self, name: str, tasks: int, done: int) -> contextmanager[Callable[..., None]]:
         """Show a stage of ``tasks``, of which ``done`` were finished by an earlier run."""
 
+    def note(self, text: str) -> None:
+        """Show what is about to be done, a line or a few."""
+
 
 @dataclass
 class Tally:
@@ -60,6 +63,9 @@ class Silent:
         """See Progress."""
         yield lambda _count=1, **_counts: None
 
+    def note(self, text: str) -> None:
+        """See Progress."""
+
 
 class Plain:
     """One line a stage, for logs and pipes, and another at the end of one that read records."""
@@ -75,8 +81,12 @@ class Plain:
             told = tally.closing(time.perf_counter() - started)
             print(f"{name}: {told}", file=sys.stderr, flush=True)
 
+    def note(self, text: str) -> None:
+        """See Progress."""
+        print(text, file=sys.stderr, flush=True)
 
-class Bars:
+
+class Bars(Plain):
     """One bar a stage on a terminal."""
 
     @contextmanager
