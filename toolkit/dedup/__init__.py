@@ -6,8 +6,9 @@ out; files and workers are the pipeline's. The definitions are in this folder's 
 
 from toolkit.dedup.bands import Bands, band_keys, plan_bands
 from toolkit.dedup.choose import choose, components
-from toolkit.dedup.decontaminate import NgramIndex, bare_words, build_index, find
+from toolkit.dedup.decontaminate import find, find_in_fields
 from toolkit.dedup.exact import exact_ids, same_text
+from toolkit.dedup.ngrams import NgramIndex, bare_words, build_index
 from toolkit.dedup.normalise import is_empty, normalise
 from toolkit.dedup.shingle import Shingle, shingle_sets
 from toolkit.dedup.sieve import Pairs, bucket_pairs, merge_pairs
@@ -29,6 +30,7 @@ __all__ = [
     "exact_ids",
     "exact_threshold",
     "find",
+    "find_in_fields",
     "is_empty",
     "jaccard",
     "merge_pairs",

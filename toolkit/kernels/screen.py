@@ -1,0 +1,188 @@
+"""Which texts may hold an indexed n-gram of words: one pass over raw bytes, and nothing is written.
+
+A plain text (ASCII, and the punctuation of U+00A0-00BF and U+2000-206F) needs no normalised copy:
+eight bytes at a time are lowered and cut at the first byte that is no letter or digit, which gives
+the same words and hashes as normalising, ``unpunctuate`` and ``word.words``. With the running sums
+S_i = S_(i-1) P + s_i of the word hashes s, the n-gram after word j is S_(j+n) - S_j P^n: one
+multiplication, whatever n is. A filter of 64-bit blocks (two bits an indexed gram, Putze et al.
+2007), one for each n so that those of small tiers stay in the cache, and a table of hashes then say
+whether a gram is indexed; the words decide elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from toolkit.kernels.compile import BYTES, I64S, OUT_BYTES, OUT_U64S, POINTER, U64S, kernel, pointer
+from toolkit.kernels.hashing import load64, load_tail, mix64
+from toolkit.kernels.shingle import STEP
+from toolkit.kernels.space import is_alphanumeric
+from toolkit.kernels.word import BYTE_INDEX, HIGH_BITS, SEED, next_word
+from toolkit.kernels.word import STEP as WORD_STEP
+
+U = np.uint64
+NOTHING, PROPOSED, NOT_PLAIN = 0, 1, 2
+_LETTER = np.array([chr(b).isalnum() and b < 128 for b in range(256)], np.uint8)
+_EACH = 0x0101010101010101
+FROM_A, FROM_BRACE = U((0x80 - 0x61) * _EACH), U((0x80 - 0x7B) * _EACH)
+FROM_0, FROM_COLON = U((0x80 - 0x30) * _EACH), U((0x80 - 0x3A) * _EACH)
+SMALL = U(0x20 * _EACH)
+
+
+@kernel(types.int64(POINTER, POINTER, types.int64, types.int64))
+def gap_end(text, letter, i, stop):
+    """Where the punctuation and space at ``i`` end; -1 at a character that is not plain."""
+    while i < stop and letter[text[i]] == 0:
+        byte = text[i]
+        if byte < 0x80:
+            i += 1
+        elif byte == 0xE2 and i + 3 <= stop:
+            if text[i + 1] != 0x80 and (text[i + 1] != 0x81 or text[i + 2] > 0xAF):
+                return -1
+            i += 3
+        elif byte == 0xC2 and i + 2 <= stop and (text[i + 1] >= 0xA0 or text[i + 1] == 0x85):
+            i += 2
+        else:
+            return -1
+    return i
+
+
+@kernel(types.UniTuple(types.uint64, 2)(types.uint64))
+def lowered(block):
+    """(the block with ASCII letters lowered, the high bit of each byte that is no letter or digit).
+
+    Bytes above the first one that is not ASCII may be marked wrongly: nobody looks at them.
+    """
+    small = block | SMALL
+    letters = (small + FROM_A) & ~(small + FROM_BRACE) & HIGH_BITS
+    digits = (block + FROM_0) & ~(block + FROM_COLON) & HIGH_BITS
+    return block | (letters >> U(2)), (~(letters | digits) | block) & HIGH_BITS
+
+
+@kernel(types.int64(POINTER, types.int64, types.int64, types.uint64))
+def letters_before(text, i, stop, marks):
+    """Bytes at ``i`` before the first marked one that ends a word, or 8; an inner underscore does not."""
+    while marks != U(0):
+        low = (marks & (~marks + U(1))) >> U(7)
+        at = types.int64((low * BYTE_INDEX) >> U(56))
+        p = i + at
+        if p + 1 >= stop or text[p] != 0x5F:
+            return at
+        if not is_alphanumeric(types.int64(text[p - 1])) or not is_alphanumeric(types.int64(text[p + 1])):
+            return at
+        marks &= marks - U(1)
+    return 8
+
+
+@kernel(types.int64(POINTER, POINTER, types.int64, types.int64, types.int64, OUT_U64S))
+def plain_sums(text, letter, i, stop, limit, sums):
+    """Write the running sums S_1, S_2 ... of a raw text's words; return their number, -1 if not plain."""
+    count, total = 0, U(0)
+    while True:
+        i = gap_end(text, letter, i, stop)
+        if i < 0 or i >= stop:
+            return -1 if i < 0 else count
+        start, h, size = i, SEED, 8
+        while size == 8 and i < stop:
+            block, marks = lowered(load64(text, i) if i + 8 <= limit else load_tail(text, i, stop))
+            size = 8
+            if marks != U(0):
+                size = letters_before(text, i, stop, marks)
+            size = min(size, stop - i)
+            if size == 0:
+                break
+            if size < 8:
+                block &= (U(1) << U(8 * size)) - U(1)
+            h = (h ^ block) * WORD_STEP
+            h ^= h >> U(32)
+            i += size
+        total = total * STEP + mix64(h + U(i - start))
+        count += 1
+        sums[count] = total
+
+
+@kernel(types.int64(POINTER, types.int64, types.int64, types.int64, OUT_U64S))
+def bare_sums(text, i, stop, limit, sums):
+    """``plain_sums`` of a text that is normalised and has no punctuation, in any script."""
+    count, total = 0, U(0)
+    while True:
+        start, i, h = next_word(text, i, stop, limit)
+        if start == i:
+            return count
+        total = total * STEP + h
+        count += 1
+        sums[count] = total
+
+
+@kernel(types.boolean(types.uint64, U64S, types.int64, types.int64, U64S))
+def is_indexed(gram, bits, first, size, table):
+    """Whether a gram is in the filter ``bits[first:first + size]`` and in the table (an empty slot is 0)."""
+    block = bits[first + (types.int64(gram >> U(20)) & (size - 1))]
+    wanted = (U(1) << (gram & U(63))) | (U(1) << ((gram >> U(6)) & U(63)))
+    if block & wanted != wanted:
+        return False
+    at = types.int64(gram >> U(12)) & (len(table) - 1)
+    while table[at] != U(0):
+        if table[at] == gram | U(1):
+            return True
+        at = (at + 1) & (len(table) - 1)
+    return False
+
+
+@kernel(types.void(U64S, OUT_U64S, types.int64, types.int64, OUT_U64S))
+def insert(grams, bits, first, size, table):
+    """Add grams to the filter ``bits[first:first + size]`` and to the table, both 0 at first.
+
+    Sizes are powers of two; the table needs more slots than all grams that are added to it.
+    """
+    for gram in grams:
+        wanted = (U(1) << (gram & U(63))) | (U(1) << ((gram >> U(6)) & U(63)))
+        bits[first + (types.int64(gram >> U(20)) & (size - 1))] |= wanted
+        at = types.int64(gram >> U(12)) & (len(table) - 1)
+        while table[at] != U(0) and table[at] != gram | U(1):
+            at = (at + 1) & (len(table) - 1)
+        table[at] = gram | U(1)
+
+
+@kernel(types.boolean(U64S, types.int64, I64S, U64S, I64S, types.uint64, U64S, U64S))
+def proposes(sums, count, lengths, powers, filters, mask, bits, table):
+    """Whether an n-gram of a text is indexed, n in ``lengths``; a negative n: all of it, up to -n words.
+
+    Tier t has the filter ``bits[filters[t]:filters[t + 1]]``, and ``powers[t]`` is P^n.
+    """
+    for t in range(len(lengths)):
+        n, leaving, first = lengths[t], powers[t], filters[t]
+        size = filters[t + 1] - first
+        if n < 0:
+            if 0 < count <= -n and is_indexed(sums[count] & mask, bits, first, size, table):
+                return True
+            continue
+        for j in range(count - n + 1):
+            if is_indexed((sums[j + n] - sums[j] * leaving) & mask, bits, first, size, table):
+                return True
+    return False
+
+
+@kernel(types.void(BYTES, I64S, types.boolean, I64S, U64S, I64S, types.uint64, U64S, U64S, OUT_BYTES))
+def screen(data, offsets, bare, lengths, powers, filters, mask, bits, table, out):
+    """Write NOTHING, PROPOSED or (unless the texts are ``bare``) NOT_PLAIN for each text."""
+    text, letter, limit, longest = pointer(data), pointer(_LETTER), len(data), 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    sums = np.zeros(longest + 1 if bare else longest // 2 + 2, np.uint64)
+    for row in range(len(offsets) - 1):
+        start, stop = offsets[row], offsets[row + 1]
+        if bare:
+            count = bare_sums(text, start, stop, limit, sums)
+        else:
+            count = plain_sums(text, letter, start, stop, limit, sums)
+        out[row] = NOT_PLAIN if count < 0 else NOTHING
+        if count > 0 and proposes(sums, count, lengths, powers, filters, mask, bits, table):
+            out[row] = PROPOSED
+
+
+@kernel(types.int64(BYTES, I64S, types.int64, OUT_U64S))
+def sums_of(data, offsets, row, out):
+    """``plain_sums`` of one row, for those who want to look: ``out`` uint64, a slot a byte and one more."""
+    return plain_sums(pointer(data), pointer(_LETTER), offsets[row], offsets[row + 1], len(data), out)
