@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +94,8 @@ def test_find_is_brute_force_even_when_hashes_collide(mask, items, rows, n, less
 
 
 ODD = st.text(
-    "aB1_ -.\u2019\u00b7\u00b5\u00e9\u0130\u3001\u4e2d\uff21\x00\x7f\u0085\u00a0\u2000\u2028\u206f\u2070\u0301\U0001f600",
+    "aB1_ -.\u2019\u00b7\u00b5\u00e9\u0130\u3001\u4e2d\uff21\x00\x7f\u0085"
+    "\u00a0\u2000\u2028\u206f\u2070\u0301\U0001f600",
     max_size=40,
 )
 
@@ -126,7 +128,7 @@ def test_raw_text_of_any_script_is_searched_as_its_bare_words_are(items, rows, n
     starts, stops, _, ends = word_table(data, offsets)
     spaced = [
         " ".join(bytes(data[a:b]).decode() for a, b in zip(starts[i:j], stops[i:j], strict=True))
-        for i, j in zip(ends[:-1], ends[1:], strict=True)
+        for i, j in pairwise(ends)
     ]
     assert {key[0] for key in as_dict(find(index, rows))} == {
         key[0] for key in as_dict(find(index, pa.array(spaced, pa.string())))
@@ -162,7 +164,7 @@ def test_a_short_answer_is_found_where_a_field_says_just_that_and_nowhere_else()
     index = build_index(pa.array(["72", "in new york"]))
     rows = ["72", "it is 72", "**72.**", "72 72", "In New York!", "born in New York"]
     found = find(index, pa.array(rows))
-    assert [key for key in as_dict(found)] == [(0, 0), (2, 0), (4, 1)]
+    assert list(as_dict(found)) == [(0, 0), (2, 0), (4, 1)]
     assert set(found["tier"].to_pylist()) == {"field"}
 
 

@@ -42,21 +42,13 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     Needs memory for a few megabytes of text at a time, whatever the number of rows.
     """
     data, offsets = text_buffers(texts)
-    whole, memory = to_text(data, offsets), _Memory(index)
-    for first, last in _chunks(offsets):
-        flags = np.empty(last - first, np.uint8)
-        screen.screen(data, offsets[first : last + 1], False, *index.screening, flags)
-        rows = first + np.flatnonzero(flags == screen.PROPOSED)
-        if len(rows):
-            memory.confirm(bare_words(whole.take(pa.array(rows))), rows)
-        rows = first + np.flatnonzero(flags == screen.NOT_PLAIN)
-        if len(rows):
-            bare = bare_words(whole.take(pa.array(rows)))
-            flags = np.empty(len(rows), np.uint8)
-            screen.screen(*text_buffers(bare), True, *index.screening, flags)
-            proposed = np.flatnonzero(flags)
-            if len(proposed):
-                memory.confirm(bare.take(pa.array(proposed)), rows[proposed])
+    flags, memory = np.empty(len(offsets) - 1, np.uint8), _Memory(index)
+    screen.screen(data, offsets, False, *index.screening, flags)
+    for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.NOT_PLAIN)):
+        screen.screen(*text_buffers(bare), True, *index.screening, again := np.empty(len(rows), np.uint8))
+        memory.confirm(bare.take(pa.array(np.flatnonzero(again))), rows[again > 0])
+    for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.PROPOSED)):
+        memory.confirm(bare, rows)
     return pa.concat_tables([FOUND.empty_table(), *memory.found]).combine_chunks().sort_by(_ORDER)
 
 
@@ -81,12 +73,16 @@ def find_in_fields(index: NgramIndex, fields: pa.Array | pa.ChunkedArray) -> pa.
     return table.sort_by([*_ORDER, ("field", "ascending")])
 
 
-def _chunks(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    first, n = 0, len(offsets) - 1
-    while first < n:
-        last = int(np.searchsorted(offsets, offsets[first] + CHUNK_BYTES, side="right")) - 1
-        last = min(max(last, first + 1), n)
-        yield first, last
+def _bare_chunks(
+    data: np.ndarray, offsets: np.ndarray, rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    """Some of the rows after others, about CHUNK_BYTES at a time, with their bare words."""
+    texts, first = to_text(data, offsets), 0
+    ends = np.cumsum(np.diff(offsets)[rows])
+    while first < len(rows):
+        before = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + CHUNK_BYTES, side="right")))
+        yield rows[first:last], bare_words(texts.take(pa.array(rows[first:last])))
         first = last
 
 
@@ -99,6 +95,8 @@ class _Memory:
 
     def confirm(self, bare: pa.Array, rows: np.ndarray) -> None:
         """Compare the words of proposed texts; ``rows`` int64 are their numbers."""
+        if not len(rows):
+            return
         self.state = self.state or [_state(self.index, table) for table in self.index.tables]
         data, offsets = text_buffers(bare)
         words = word_table(data, offsets)

@@ -43,7 +43,7 @@ def bare_words(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 
 @dataclass(frozen=True, eq=False)
 class Grams:
-    """A tier: entries sorted by (hash, item, word), one for each distinct gram of an item, and their table."""
+    """A tier: entries sorted by (hash, item, word), one a distinct gram of an item, and their table."""
 
     tier: str
     length: int
@@ -130,7 +130,7 @@ def build_bare(
         chosen = (counts >= least[number]) & (counts < ([1 << 62, *least])[number])
         tables.append(_grams(data, words, tier, lengths[number], how, chosen, mask))
     return NgramIndex(
-        items, ngram, short_ngram, short_min, words, tuple(tables), mask, _screening(tables, mask)
+        items, ngram, short_ngram, short_min, words, tuple(tables), mask, _screening(words, tables, mask)
     )
 
 
@@ -161,18 +161,36 @@ def _grams(
     return Grams(tier, length, how, keys, items, entry, of_word, slots)
 
 
-def _screening(tables: list[Grams], mask: int) -> tuple:
-    """The hashes of each tier in a filter, 16 bits each or more; those of all in one table, 16 bytes each."""
+def _screening(words: tuple, tables: list[Grams], mask: int) -> tuple:
+    """What ``screen.proposes`` takes: filters of 16 bits a gram or more, and a table of 16 bytes or more."""
     used = [table for table in tables if len(table.hash)]
-    sizes = [_power_of_two(16 * len(table.hash)) // 64 for table in used]
-    filters = np.cumsum([0, *sizes])
-    bits = np.zeros(int(filters[-1]), np.uint64)
+    steps = [(table.length - 1) // 2 if table.how == gram.GRAMS else 1 for table in used]
+    steps = [0 if table.how == gram.WHOLE else max(1, step) for table, step in zip(used, steps, strict=True)]
+    filters = [np.zeros(0, np.uint64)]
     hashes = np.zeros(_power_of_two(2 * sum(len(table.hash) for table in used)), np.uint64)
-    for first, size, table in zip(filters, sizes, used, strict=False):
-        screen.insert(table.hash, bits, first, size, hashes)
-    lengths = [-table.length if table.how == gram.WHOLE else table.length for table in used]
-    powers = np.array([power(abs(length)) for length in lengths], np.uint64)
-    return np.array(lengths, np.int64), powers, filters, np.uint64(mask), bits, hashes
+    powers = []
+    for table, step in zip(used, steps, strict=True):
+        parts = table.hash if step <= 1 else _parts(words, table, table.length - step + 1, mask)
+        filters.append(np.zeros(_power_of_two(16 * len(parts)) // 64, np.uint64))
+        screen.fill_filter(parts, filters[-1])
+        screen.fill_table(table.hash, hashes)
+        powers += [power(table.length - max(step, 1) + 1), power(table.length)]
+    columns = [[table.length for table in used], steps, np.cumsum([len(bits) for bits in filters])]
+    lengths, step, ends = (np.array(column, np.int64) for column in columns)
+    powers = np.array(powers, np.uint64)
+    return lengths, step, powers, ends, np.uint64(mask), np.concatenate(filters), hashes
+
+
+def _parts(words: tuple, table: Grams, q: int, mask: int) -> np.ndarray:
+    """The different hashes of the q-grams of the items of a tier."""
+    word_offsets = words[3]
+    whole = np.empty(len(words[0]), np.uint64)
+    gram.rolling(words[2], word_offsets, q, whole)
+    there = np.zeros(len(word_offsets) - 1, bool)
+    there[table.item] = True
+    ends = np.repeat(word_offsets[1:], np.diff(word_offsets))
+    wanted = np.repeat(there, np.diff(word_offsets)) & (np.arange(len(whole)) + q <= ends)
+    return np.unique(whole[wanted] & np.uint64(mask))
 
 
 def _power_of_two(least: int) -> int:

@@ -18,7 +18,7 @@ GRAMS, SPAN, WHOLE = 0, 1, 2
 
 @kernel(types.void(U64S, I64S, types.int64, OUT_U64S))
 def rolling(hashes, word_offsets, n, out):
-    """Write the sum over the n-gram that begins at each word (see ``screen``); 0 where the text ends first."""
+    """Write the sum over the n-gram from each word on (see ``screen``); 0 where the text ends first."""
     leaving = power(n)
     for row in range(len(word_offsets) - 1):
         h = U(0)

@@ -4,9 +4,11 @@ A plain text (ASCII, and the punctuation of U+00A0-00BF and U+2000-206F) needs n
 eight bytes at a time are lowered and cut at the first byte that is no letter or digit, which gives
 the same words and hashes as normalising, ``unpunctuate`` and ``word.words``. With the running sums
 S_i = S_(i-1) P + s_i of the word hashes s, the n-gram after word j is S_(j+n) - S_j P^n: one
-multiplication, whatever n is. A filter of 64-bit blocks (two bits an indexed gram, Putze et al.
-2007), one for each n so that those of small tiers stay in the cache, and a table of hashes then say
-whether a gram is indexed; the words decide elsewhere.
+multiplication, whatever n is.
+
+Any n words in a row hold a run of q = n - t + 1 that begins at a multiple of t, so every t-th q-gram
+of a text is asked for in a filter of the items' q-grams (64-bit blocks, two bits a gram, Putze et
+al. 2007), and only where one is there the n-grams around it in a table. The words decide elsewhere.
 """
 
 from __future__ import annotations
@@ -115,13 +117,16 @@ def bare_sums(text, i, stop, limit, sums):
         sums[count] = total
 
 
-@kernel(types.boolean(types.uint64, U64S, types.int64, types.int64, U64S))
-def is_indexed(gram, bits, first, size, table):
-    """Whether a gram is in the filter ``bits[first:first + size]`` and in the table (an empty slot is 0)."""
-    block = bits[first + (types.int64(gram >> U(20)) & (size - 1))]
+@kernel(types.boolean(types.uint64, U64S, types.int64, types.int64))
+def in_filter(gram, bits, first, size):
+    """Whether a gram may be in the filter ``bits[first:first + size]``."""
     wanted = (U(1) << (gram & U(63))) | (U(1) << ((gram >> U(6)) & U(63)))
-    if block & wanted != wanted:
-        return False
+    return bits[first + (types.int64(gram >> U(20)) & (size - 1))] & wanted == wanted
+
+
+@kernel(types.boolean(types.uint64, U64S))
+def in_table(gram, table):
+    """Whether a gram's hash is in the table; an empty slot is 0."""
     at = types.int64(gram >> U(12)) & (len(table) - 1)
     while table[at] != U(0):
         if table[at] == gram | U(1):
@@ -130,42 +135,50 @@ def is_indexed(gram, bits, first, size, table):
     return False
 
 
-@kernel(types.void(U64S, OUT_U64S, types.int64, types.int64, OUT_U64S))
-def insert(grams, bits, first, size, table):
-    """Add grams to the filter ``bits[first:first + size]`` and to the table, both 0 at first.
-
-    Sizes are powers of two; the table needs more slots than all grams that are added to it.
-    """
+@kernel(types.void(U64S, OUT_U64S))
+def fill_filter(grams, bits):
+    """Add grams to a filter whose size is a power of two."""
     for gram in grams:
         wanted = (U(1) << (gram & U(63))) | (U(1) << ((gram >> U(6)) & U(63)))
-        bits[first + (types.int64(gram >> U(20)) & (size - 1))] |= wanted
+        bits[types.int64(gram >> U(20)) & (len(bits) - 1)] |= wanted
+
+
+@kernel(types.void(U64S, OUT_U64S))
+def fill_table(grams, table):
+    """Add grams to a table whose size is a power of two, above the number of all its grams."""
+    for gram in grams:
         at = types.int64(gram >> U(12)) & (len(table) - 1)
         while table[at] != U(0) and table[at] != gram | U(1):
             at = (at + 1) & (len(table) - 1)
         table[at] = gram | U(1)
 
 
-@kernel(types.boolean(U64S, types.int64, I64S, U64S, I64S, types.uint64, U64S, U64S))
-def proposes(sums, count, lengths, powers, filters, mask, bits, table):
-    """Whether an n-gram of a text is indexed, n in ``lengths``; a negative n: all of it, up to -n words.
+@kernel(types.boolean(U64S, types.int64, I64S, I64S, U64S, I64S, types.uint64, U64S, U64S))
+def proposes(sums, count, lengths, steps, powers, filters, mask, bits, table):
+    """Whether an n-gram of a text is indexed.
 
-    Tier t has the filter ``bits[filters[t]:filters[t + 1]]``, and ``powers[t]`` is P^n.
+    Tier i: n is ``lengths[i]``, t ``steps[i]``, or 0 where all of a text of up to n words is one gram.
+    Its powers P^q and P^n are ``powers[2 * i]`` and the next, its filter ``bits[filters[i]:filters[i + 1]]``.
     """
-    for t in range(len(lengths)):
-        n, leaving, first = lengths[t], powers[t], filters[t]
-        size = filters[t + 1] - first
-        if n < 0:
-            if 0 < count <= -n and is_indexed(sums[count] & mask, bits, first, size, table):
+    for tier in range(len(lengths)):
+        n, step, first = lengths[tier], steps[tier], filters[tier]
+        size = filters[tier + 1] - first
+        if step == 0:
+            gram = sums[count] & mask
+            if 0 < count <= n and in_filter(gram, bits, first, size) and in_table(gram, table):
                 return True
             continue
-        for j in range(count - n + 1):
-            if is_indexed((sums[j + n] - sums[j] * leaving) & mask, bits, first, size, table):
-                return True
+        q, q_power, n_power = n - step + 1, powers[2 * tier], powers[2 * tier + 1]
+        for j in range(0, count - q + 1, step):
+            if in_filter((sums[j + q] - sums[j] * q_power) & mask, bits, first, size):
+                for k in range(max(0, j - step + 1), min(j, count - n) + 1):
+                    if in_table((sums[k + n] - sums[k] * n_power) & mask, table):
+                        return True
     return False
 
 
-@kernel(types.void(BYTES, I64S, types.boolean, I64S, U64S, I64S, types.uint64, U64S, U64S, OUT_BYTES))
-def screen(data, offsets, bare, lengths, powers, filters, mask, bits, table, out):
+@kernel(types.void(BYTES, I64S, types.boolean, I64S, I64S, U64S, I64S, types.uint64, U64S, U64S, OUT_BYTES))
+def screen(data, offsets, bare, lengths, steps, powers, filters, mask, bits, table, out):
     """Write NOTHING, PROPOSED or (unless the texts are ``bare``) NOT_PLAIN for each text."""
     text, letter, limit, longest = pointer(data), pointer(_LETTER), len(data), 0
     for row in range(len(offsets) - 1):
@@ -178,7 +191,7 @@ def screen(data, offsets, bare, lengths, powers, filters, mask, bits, table, out
         else:
             count = plain_sums(text, letter, start, stop, limit, sums)
         out[row] = NOT_PLAIN if count < 0 else NOTHING
-        if count > 0 and proposes(sums, count, lengths, powers, filters, mask, bits, table):
+        if count > 0 and proposes(sums, count, lengths, steps, powers, filters, mask, bits, table):
             out[row] = PROPOSED
 
 
