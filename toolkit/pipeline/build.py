@@ -11,6 +11,7 @@ from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.repairs import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
+from toolkit.pipeline.stages.contamination import sets_found
 from toolkit.pipeline.stages.corpus import load_corpus
 from toolkit.pipeline.stages.gold import gold_jobs
 from toolkit.pipeline.stages.identity import identity
@@ -41,7 +42,9 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     outputs = [output for manifest in parts for output in manifest.outputs if not output.path.startswith(".")]
     if spec.decontaminate.set:
         outputs.append(Output.of(lake, lake / EVAL_ITEMS, 0))
-    facts = door_facts(lake, bronze, same) | {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
+    told = {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
+    leaks = {"decontamination": told["dedup"].pop("decontamination")}
+    facts = door_facts(lake, bronze, same) | told | leaks
     return Built(outputs, ledgers, {**facts, "gold": [dict(m.facts) | {"task": m.task} for m in gold]})
 
 
@@ -93,6 +96,8 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
     facts = decide(corpus, spec.dedup, order, representative, candidates, len(blocks))
     for name in ("overfull_buckets", "skipped_pairs"):
         facts[name] = sum(manifest.facts[name] for manifest in proposed)
+    found = [(job.part.split("/")[0], part.facts["leaks"]) for job, part in zip(refine, refined, strict=True)]
+    facts["decontamination"] = sets_found(lake / EVAL_ITEMS if spec.decontaminate.set else None, found)
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
     names = ("records", "quality", "decontaminate")
     ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]

@@ -16,7 +16,7 @@ from typing import Any
 from toolkit.errors import RequestError
 from toolkit.ingest import FORMATS, parse_contract
 from toolkit.ingest.formats.text import check_rule
-from toolkit.pipeline.spec.tables import Spec
+from toolkit.pipeline.spec.tables import POLICIES, Decontaminate, Spec
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, REGIMES, SOURCE_TYPES
 from toolkit.storage import LEVELS
@@ -157,8 +157,20 @@ class _Reader:
         if spec.decontaminate.set and spec.decontaminate.short_min > spec.decontaminate.ngram:
             where, low = "decontaminate.short_min", spec.decontaminate.ngram
             self.fail(where, f"expected at most ngram = {low}, found {spec.decontaminate.short_min}")
+        self.decontamination(spec.decontaminate)
         if not re.fullmatch(r"(word|byte):[1-9]\d{0,3}", spec.dedup.shingle):
             self.fail("dedup.shingle", f"expected word:N or byte:N, found {spec.dedup.shingle!r}")
+
+    def decontamination(self, table: Decontaminate) -> None:
+        self.one_of(table.policy, POLICIES, "decontaminate.policy")
+        low, high = table.short_min, max(table.short_min, table.ngram)
+        if table.short_ngram is not None and not low <= table.short_ngram <= high:
+            problem = f"expected short_min to ngram = {low} to {high}, found {table.short_ngram}"
+            self.fail("decontaminate.short_ngram", problem)
+        for i, item in enumerate(table.set):
+            if item.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", item.sha256):
+                where = f"decontaminate.set[{i}].sha256"
+                self.fail(where, f"expected 64 digits and letters a to f, found {item.sha256!r}")
 
     def unique(self, ids: Sequence[str], where: str) -> None:
         for i, name in enumerate(ids):
