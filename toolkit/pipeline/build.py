@@ -20,7 +20,7 @@ from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.similar import band_jobs, verify_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
 from toolkit.pipeline.stages.verdict import decide, put_in_order
-from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, sha256_file
+from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, read_parquet, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
 
@@ -97,7 +97,9 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
     for name in ("overfull_buckets", "skipped_pairs"):
         facts[name] = sum(manifest.facts[name] for manifest in proposed)
     found = [(job.part.split("/")[0], part.facts["leaks"]) for job, part in zip(refine, refined, strict=True)]
-    facts["decontamination"] = sets_found(lake / EVAL_ITEMS if spec.decontaminate.set else None, found)
+    facts["decontamination"] = sets_found(
+        read_parquet(lake / EVAL_ITEMS) if spec.decontaminate.set else None, found
+    )
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
     names = ("records", "quality", "decontaminate")
     ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]

@@ -17,7 +17,6 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from toolkit import dedup
 from toolkit.pipeline.stages.canonicalise import token_estimate
 from toolkit.quality import measure
 from toolkit.records import CANONICAL, compared_text, every_text, evidence, searched_fields
-from toolkit.storage import Group, Ledger, read_parquet
+from toolkit.storage import Group, Ledger
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,9 @@ def counted(leaks: Mapping[int, Leak]) -> dict[str, dict[str, Any]]:
     return {name: {"items": sorted(items[name]), "records": records[name]} for name in sorted(items)}
 
 
-def sets_found(items: Path | None, found: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def sets_found(
+    items: pa.Table | None, found: Sequence[tuple[str, Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
     """What the report tells of each evaluation set; ``found`` is (source, ``counted``) of each part.
 
     ``items`` with a text, how many of their ``texts`` have no word, items ``found`` in training data,
@@ -120,9 +121,8 @@ def sets_found(items: Path | None, found: Sequence[tuple[str, Mapping[str, Any]]
     """
     if items is None:
         return []
-    table = read_parquet(items)
-    empty = dedup.is_empty(dedup.bare_words(table["text"]))
-    return [_set_found(name, table, empty, found) for name in table["set"].unique().to_pylist()]
+    empty = dedup.is_empty(dedup.bare_words(items["text"]))
+    return [_set_found(name, items, empty, found) for name in items["set"].unique().to_pylist()]
 
 
 def _set_found(
