@@ -182,7 +182,7 @@ def _screening(words: tuple, tables: list[Grams], mask: int) -> tuple:
 
 
 def _parts(words: tuple, table: Grams, q: int, mask: int) -> np.ndarray:
-    """The different hashes of the q-grams of the items of a tier."""
+    """The hashes of the q-grams of the items of a tier, repeats included."""
     word_offsets = words[3]
     whole = np.empty(len(words[0]), np.uint64)
     gram.rolling(words[2], word_offsets, q, whole)
@@ -190,7 +190,7 @@ def _parts(words: tuple, table: Grams, q: int, mask: int) -> np.ndarray:
     there[table.item] = True
     ends = np.repeat(word_offsets[1:], np.diff(word_offsets))
     wanted = np.repeat(there, np.diff(word_offsets)) & (np.arange(len(whole)) + q <= ends)
-    return np.unique(whole[wanted] & np.uint64(mask))
+    return whole[wanted] & np.uint64(mask)
 
 
 def _power_of_two(least: int) -> int:

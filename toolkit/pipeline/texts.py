@@ -38,7 +38,8 @@ LINE = "line"  # the column that holds the lines of a JSON lines file, byte for 
 _DEFAULTS = ("text", "messages")
 _CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _MARK = b"\xef\xbb\xbf"
-_JSON = r"^\s*[\[{]"
+_JSON = r"^[ \t\r\n]*[\[{]"
+_MAY_BE_JSON = frozenset("[{ \t\r\n")
 _decode = msgspec.json.Decoder().decode
 
 Input = str | Path | pa.Table
@@ -88,7 +89,7 @@ class Rows:
     def record(self, row: int) -> dict[str, Any]:
         """A row as Python data."""
         found = self.table.slice(row, 1).to_pylist()[0]
-        return _object(found[LINE], "") if self.is_lines else found
+        return _object(found[LINE], LINE, int(self.numbers[row])) if self.is_lines else found
 
     def places(self, row: int) -> list[str]:
         """The place of each of a row's fields: ``messages[1].content`` and the like."""
@@ -274,9 +275,13 @@ def _lines(part: TextPart, text: str | None) -> Iterator[Rows]:
         lines, numbers, values = [], [], []
         for line in data.removesuffix(b"\n").split(b"\n"):
             if line.strip(b" \t\r"):
-                place = f"{part.name}:{number}"
-                found = row_texts(_object(line, place), text, place)
-                values.append([one for _, one in found])
+                record = _object(line, part.name, number)
+                value = record.get(text or "text")
+                if type(value) is str and value and value[0] not in _MAY_BE_JSON:
+                    values.append([value])
+                else:
+                    found = row_texts(record, text, f"{part.name}:{number}")
+                    values.append([one for _, one in found])
                 lines.append(line)
                 numbers.append(number)
             number += 1
@@ -310,16 +315,17 @@ def _blocks(part: TextPart) -> Iterator[bytes]:
             yield rest.removeprefix(_MARK) if first else rest
 
 
-def _object(line: bytes, place: str) -> dict[str, Any]:
+def _object(line: bytes, name: str, number: int) -> dict[str, Any]:
     try:
         value = _decode(line)
     except (msgspec.MsgspecError, ValueError):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"{place}: not JSON ({error}). {_ADVICE}") from None
+            raise RequestError(f"{name}:{number}: not JSON ({error}). {_ADVICE}") from None
     if not isinstance(value, dict):
-        raise RequestError(f"{place}: expected a JSON object, found {type(value).__name__}. {_ADVICE}")
+        found = type(value).__name__
+        raise RequestError(f"{name}:{number}: expected a JSON object, found {found}. {_ADVICE}")
     return value
 
 

@@ -53,7 +53,7 @@ def texts_in(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 def _decoded(text: str) -> Any:
     """The object or list that a text spells in JSON, its strings made valid UTF-8; else None."""
-    if text.lstrip()[:1] not in ("{", "["):
+    if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
         return None
     try:
         return _valid(json.loads(text, parse_int=str, parse_float=str, parse_constant=str))
