@@ -214,10 +214,18 @@ def test_sizes_that_make_no_sense_are_refused(bad):
         build_index(pa.array(["a"]), *bad)
 
 
-def test_random_long_texts_match_brute_force():
+@pytest.mark.parametrize("sizes", [(6, 6, 3), (13, 8, 5), (9, 7, 2), (30, 12, 1)])
+def test_random_long_texts_match_brute_force(sizes):
     rng = np.random.default_rng(1)
     items = [" ".join(rng.choice(list("abcdefgh"), 30)) for _ in range(40)]
     rows = [" ".join(rng.choice(list("abcdefgh"), 300)) for _ in range(30)]
     rows[3] += " " + items[7]
-    got = find(build_index(pa.array(items), 6, 3), pa.array(rows))
-    assert as_dict(got) == oracle_find(items, rows, 6, 6, 3)
+    n, short_n, short_min = sizes
+    items += [" ".join(item.split()[: 1 + i % 14]) for i, item in enumerate(items)]
+    for i, item in enumerate(items[:20]):
+        cut = item.split()[i % 5 : 29 - i % 7]
+        rows[i] = " ".join([rows[i][: 20 * i + 1], *cut, "h", rows[i][:200]])
+    rows += items[-20:]
+    got = find(build_index(pa.array(items), n, short_min, short_n), pa.array(rows))
+    assert as_dict(got) == oracle_find(items, rows, n, short_n, short_min)
+    assert len(set(got["tier"].to_pylist())) >= 2

@@ -164,13 +164,12 @@ def _grams(
 def _screening(words: tuple, tables: list[Grams], mask: int) -> tuple:
     """What ``screen.proposes`` takes: filters of 16 bits a gram or more, and a table of 16 bytes or more."""
     used = [table for table in tables if len(table.hash)]
-    steps = [(table.length - 1) // 2 if table.how == gram.GRAMS else 1 for table in used]
-    steps = [0 if table.how == gram.WHOLE else max(1, step) for table, step in zip(used, steps, strict=True)]
+    steps = [0 if table.how == gram.WHOLE else max(1, (table.length - 1) // 2) for table in used]
     filters = [np.zeros(0, np.uint64)]
     hashes = np.zeros(_power_of_two(2 * sum(len(table.hash) for table in used)), np.uint64)
     powers = []
     for table, step in zip(used, steps, strict=True):
-        parts = table.hash if step <= 1 else _parts(words, table, table.length - step + 1, mask)
+        parts = table.hash if step <= 1 else _parts(words, table, step, mask)
         filters.append(np.zeros(_power_of_two(16 * len(parts)) // 64, np.uint64))
         screen.fill_filter(parts, filters[-1])
         screen.fill_table(table.hash, hashes)
@@ -181,16 +180,13 @@ def _screening(words: tuple, tables: list[Grams], mask: int) -> tuple:
     return lengths, step, powers, ends, np.uint64(mask), np.concatenate(filters), hashes
 
 
-def _parts(words: tuple, table: Grams, q: int, mask: int) -> np.ndarray:
-    """The hashes of the q-grams of the items of a tier, repeats included."""
-    word_offsets = words[3]
-    whole = np.empty(len(words[0]), np.uint64)
-    gram.rolling(words[2], word_offsets, q, whole)
-    there = np.zeros(len(word_offsets) - 1, bool)
-    there[table.item] = True
-    ends = np.repeat(word_offsets[1:], np.diff(word_offsets))
-    wanted = np.repeat(there, np.diff(word_offsets)) & (np.arange(len(whole)) + q <= ends)
-    return whole[wanted] & np.uint64(mask)
+def _parts(words: tuple, table: Grams, step: int, mask: int) -> np.ndarray:
+    """The hashes of the ``step`` shorter grams within each gram of a tier, one a place in the items."""
+    wanted, out = np.zeros(len(words[0]), bool), np.empty(len(words[0]), np.uint64)
+    for ahead in range(step):
+        wanted[table.word + ahead] = True
+    gram.rolling(words[2], words[3], table.length - step + 1, out)
+    return out[wanted] & np.uint64(mask)
 
 
 def _power_of_two(least: int) -> int:
