@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.archetypes import synth
     from toolkit.pipeline.audit import audit
+    from toolkit.pipeline.decontaminate import decontaminate
     from toolkit.pipeline.dedup import dedup
     from toolkit.pipeline.doctor import doctor
     from toolkit.pipeline.forget import forget
@@ -28,7 +29,19 @@ if TYPE_CHECKING:
     from toolkit.pipeline.trace import trace
 
 __version__ = "0.1.0"
-__all__ = ["audit", "dedup", "doctor", "forget", "ingest", "quarantine", "report", "run", "synth", "trace"]
+__all__ = [
+    "audit",
+    "decontaminate",
+    "dedup",
+    "doctor",
+    "forget",
+    "ingest",
+    "quarantine",
+    "report",
+    "run",
+    "synth",
+    "trace",
+]
 
 # Found at first use, so that importing the toolkit, or asking it for help, takes no time.
 _HOMES = {name: f"toolkit.pipeline.{name}" for name in __all__} | {"synth": "toolkit.archetypes"}

@@ -65,11 +65,9 @@ class Said(NamedTuple):
         """The text that duplicates are judged on: every turn but the system's, one to a line."""
         return "\n".join(text for role, *texts in self.turns() if role != "system" for text in present(texts))
 
-    def everything(self) -> str:
-        """The text that is searched for evaluation items: every turn, and the answer."""
-        return "\n".join(
-            [*(t for _, *texts in self.turns() for t in present(texts)), *present([self.answer])]
-        )
+    def fields(self) -> list[str]:
+        """The texts that are searched for evaluation items: every message, and the answer."""
+        return [*(t for _, *texts in self.turns() for t in present(texts)), *present([self.answer])]
 
 
 def present(texts: list[str | None]) -> list[str]:
@@ -176,31 +174,36 @@ def bare_words(text: str) -> list[str]:
 
 
 class EvalSets:
-    """Evaluation items by their 13-word runs; items of 5 to 12 words as a whole."""
+    """Evaluation items by their runs of 13 words, of 8 if they have fewer than 13, else as a whole."""
 
     def __init__(self, base: Path, sets: list[tuple[str, str, list[str]]]) -> None:
         self.words: dict[tuple[str, int, str], list[str]] = {}
-        self.runs: dict[tuple[str, ...], set[tuple[str, int]]] = defaultdict(set)
-        self.short: dict[int, dict[tuple[str, ...], set[tuple[str, int]]]] = defaultdict(
+        self.runs: dict[int, dict[tuple[str, ...], set[tuple[str, int]]]] = defaultdict(
             lambda: defaultdict(set)
         )
+        self.alone: dict[tuple[str, ...], set[tuple[str, int]]] = defaultdict(set)
         for name, path, fields in sets:
             for number, line in enumerate(written_lines(base / path).values()):
                 for field in fields:
                     words = bare_words(json.loads(line)[field])
                     self.words[name, number, field] = words
-                    for run in grams(words, 13):
-                        self.runs[run].add((name, number))
-                    if 5 <= len(words) < 13:
-                        self.short[len(words)][tuple(words)].add((name, number))
+                    if 0 < len(words) < 5:
+                        self.alone[tuple(words)].add((name, number))
+                    for run in grams(words, run_length(words)) if len(words) >= 5 else ():
+                        self.runs[len(run)][run].add((name, number))
 
-    def found_in(self, text: str) -> set[tuple[str, int]]:
-        """The items, as (set, number), of which ``text`` holds 13 words in a row, or all of a short one."""
-        words = bare_words(text)
-        found = {item for run in grams(words, 13) & self.runs.keys() for item in self.runs[run]}
-        for length, items in self.short.items():
-            found |= {item for run in grams(words, length) & items.keys() for item in items[run]}
+    def found_in(self, fields: list[str]) -> set[tuple[str, int]]:
+        """The items, as (set, number), of which a field holds a run, or says just that and no more."""
+        found: set[tuple[str, int]] = set()
+        for words in map(bare_words, fields):
+            found |= self.alone.get(tuple(words), set())
+            for length, items in self.runs.items():
+                found |= {item for run in grams(words, length) & items.keys() for item in items[run]}
         return found
+
+
+def run_length(words: list[str]) -> int:
+    return next((length for length in (13, 8) if len(words) >= length), len(words))
 
 
 # --- the lake ----------------------------------------------------------------------------------
@@ -406,7 +409,7 @@ def check_dedup_evidence(lake: Lake, threshold: tuple[int, int]) -> Counter[str]
 def check_decontamination(lake: Lake, sets: EvalSets) -> dict[Key, set[tuple[str, int]]]:
     """Assert that what shares 13 words with an item went, with the span, and nothing else; return it."""
     before = {*lake.silver, *(key for stage, key, _ in lake.evidence if stage in ("decontaminate", "dedup"))}
-    texts = {key: lake.said(key).everything() for key in before}
+    texts = {key: lake.said(key).fields() for key in before}
     wanted = {key: hits for key, text in texts.items() if (hits := sets.found_in(text))}
     rows = {key: row for stage, key, row in lake.evidence if stage == "decontaminate"}
     assert rows.keys() == wanted.keys(), sorted(rows.keys() ^ wanted.keys())[:5]
@@ -414,11 +417,12 @@ def check_decontamination(lake: Lake, sets: EvalSets) -> dict[Key, set[tuple[str
         hits = json.loads(row["detail"])["hits"]
         assert {(hit["set"], hit["item"]) for hit in hits} == wanted[key], key
         assert row["method"] == "contaminated" and row["score"] == max(hit["words"] for hit in hits), key
-        line = bare_words(texts[key])
+        lines = [bare_words(text) for text in texts[key]]
         for hit in hits:
             span, item = bare_words(hit["span"]), sets.words[hit["set"], hit["item"], hit["field"]]
-            assert len(span) == hit["words"] and tuple(span) in grams(line, len(span)), key
-            assert grams(span, 13) <= grams(item, 13) if len(item) >= 13 else span == item, key
+            here = [line for line in lines if tuple(span) in grams(line, len(span))]
+            assert len(span) == hit["words"] and here and (len(item) >= 5 or item in here), key
+            assert grams(span, run_length(item)) <= grams(item, run_length(item)), key
     return wanted
 
 

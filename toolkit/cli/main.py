@@ -166,6 +166,31 @@ def dedup(
 
 
 @app.command()
+def decontaminate(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="IN...", help="Parquet or JSON lines: files, folders, globs."),
+    ],
+    against: Annotated[
+        list[str], typer.Option(help="An evaluation set; may be given again.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder.", show_default=False)],
+    text: Annotated[
+        str | None,
+        typer.Option(help="The field to search; default: text, else messages, else all.", show_default=False),
+    ] = None,
+    ngram: Annotated[int, typer.Option(help="Words that a shared span must have.")] = 13,
+    policy: Annotated[str, typer.Option(help="drop the row, cut a chat before it, or flag it.")] = "drop",
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take what evaluation sets hold out of plain files, with the spans as evidence."""
+    options = (text, ngram, policy, workers, _progress(quiet or json))
+    show(toolkit.decontaminate(inputs, against, out, *options), json)
+
+
+@app.command()
 def audit(lake: Lake, json: Json = False) -> None:
     """Prove that nothing was lost: recompute every ledger from the files."""
     found = toolkit.audit(lake)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from toolkit.dedup.bands import Bands, band_keys, plan_bands
     from toolkit.dedup.choose import choose, components
     from toolkit.dedup.common import LEAST, common_shingles, shingle_counts, slot_counts, without
-    from toolkit.dedup.decontaminate import NgramIndex, bare_words, build_index, find
+    from toolkit.dedup.decontaminate import find, find_in_fields
     from toolkit.dedup.exact import exact_ids, same_text
+    from toolkit.dedup.ngrams import NgramIndex, bare_words, build_index
     from toolkit.dedup.normalise import is_empty, normalise
     from toolkit.dedup.shingle import Shingle, shingle_sets
     from toolkit.dedup.sieve import Pairs, bucket_pairs, merge_pairs
@@ -22,49 +23,17 @@ if TYPE_CHECKING:
 
 # Found at first use: importing the toolkit must not wait for the kernels to load.
 _HOMES = {
+    "bands": ("Bands", "band_keys", "plan_bands"),
+    "choose": ("choose", "components"),
     "common": ("LEAST", "common_shingles", "shingle_counts", "slot_counts", "without"),
-    "bands": (
-        "Bands",
-        "band_keys",
-        "plan_bands",
-    ),
-    "choose": (
-        "choose",
-        "components",
-    ),
-    "decontaminate": (
-        "NgramIndex",
-        "bare_words",
-        "build_index",
-        "find",
-    ),
-    "exact": (
-        "exact_ids",
-        "same_text",
-    ),
-    "normalise": (
-        "is_empty",
-        "normalise",
-    ),
-    "shingle": (
-        "Shingle",
-        "shingle_sets",
-    ),
-    "sieve": (
-        "Pairs",
-        "bucket_pairs",
-        "merge_pairs",
-    ),
-    "sketch": (
-        "agreement",
-        "sketch",
-        "sketch_sets",
-    ),
-    "verify": (
-        "exact_threshold",
-        "jaccard",
-        "similar",
-    ),
+    "decontaminate": ("find", "find_in_fields"),
+    "exact": ("exact_ids", "same_text"),
+    "ngrams": ("NgramIndex", "bare_words", "build_index"),
+    "normalise": ("is_empty", "normalise"),
+    "shingle": ("Shingle", "shingle_sets"),
+    "sieve": ("Pairs", "bucket_pairs", "merge_pairs"),
+    "sketch": ("agreement", "sketch", "sketch_sets"),
+    "verify": ("exact_threshold", "jaccard", "similar"),
 }
 
 __all__ = [
@@ -84,6 +53,7 @@ __all__ = [
     "exact_ids",
     "exact_threshold",
     "find",
+    "find_in_fields",
     "is_empty",
     "jaccard",
     "merge_pairs",

@@ -1,8 +1,7 @@
-"""Looking up every n-gram of a text among millions: a bit filter, then an open-addressing table.
+"""Which n-grams of a text are indexed, and what they prove: an open-addressing table, then the words.
 
-Most n-grams of a text are in no evaluation set, so the common case must be one read of a small
-bit array (16 bits an indexed gram; one in 16 strangers passes). Entries are sorted by hash; a
-table slot holds the first entry of its hash. A hit only proposes: ``confirm`` compares words.
+Only texts that ``screen`` proposes come here. Entries are sorted by hash; a table slot holds the
+first entry of its hash. A hit still only proposes: ``confirm`` compares words.
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ import numpy as np
 from numba import types
 
 from toolkit.kernels.compile import BYTES, I64S, OUT_I64S, OUT_PAIRS, OUT_U64S, POINTER, U64S, kernel, pointer
-from toolkit.kernels.hashing import mix64
 from toolkit.kernels.shingle import STEP, power
 
 U = np.uint64
+GRAMS, SPAN, WHOLE = 0, 1, 2
 
 
 @kernel(types.void(U64S, I64S, types.int64, OUT_U64S))
 def rolling(hashes, word_offsets, n, out):
-    """Write the identity of the n-gram of words that begins at each word; 0 where the text ends first."""
+    """Write the sum over the n-gram from each word on (see ``screen``); 0 where the text ends first."""
     leaving = power(n)
     for row in range(len(word_offsets) - 1):
         h = U(0)
@@ -29,34 +28,40 @@ def rolling(hashes, word_offsets, n, out):
             if w - word_offsets[row] >= n:
                 h -= hashes[w - n] * leaving
             if w - word_offsets[row] >= n - 1:
-                out[w - n + 1] = mix64(h)
+                out[w - n + 1] = h
 
 
-@kernel(types.void(U64S, OUT_U64S, OUT_I64S))
-def insert(entry_hash, bits, slots):
-    """Fill the filter and the table (sizes powers of two, slots -1 at first) from sorted hashes."""
-    mask, bit_mask = len(slots) - 1, U(len(bits) * 64 - 1)
+@kernel(types.void(U64S, I64S, types.int64, OUT_U64S))
+def wholes(hashes, word_offsets, most, out):
+    """Write the sum over all words of a text at its first word, if it has at most ``most``; else 0."""
+    out[:] = U(0)
+    for row in range(len(word_offsets) - 1):
+        first, last = word_offsets[row], word_offsets[row + 1]
+        if first < last <= first + most:
+            for w in range(first, last):
+                out[first] = out[first] * STEP + hashes[w]
+
+
+@kernel(types.void(U64S, OUT_I64S))
+def insert(entry_hash, slots):
+    """Fill the table (its size a power of two, slots -1 at first) from sorted hashes."""
+    mask = len(slots) - 1
     for e in range(len(entry_hash)):
         h = entry_hash[e]
         if e > 0 and entry_hash[e - 1] == h:
             continue
-        bit = (h >> U(32)) & bit_mask
-        bits[bit >> U(6)] |= U(1) << (bit & U(63))
         at = types.int64(h & U(mask))
         while slots[at] >= 0:
             at = (at + 1) & mask
         slots[at] = e
 
 
-@kernel(types.int64(U64S, U64S, I64S, U64S, OUT_I64S, OUT_I64S))
-def scan(grams, bits, slots, entry_hash, words, entries):
+@kernel(types.int64(U64S, I64S, U64S, OUT_I64S, OUT_I64S))
+def scan(grams, slots, entry_hash, words, entries):
     """Write (word, first entry) for each gram whose hash is indexed; return how many."""
-    mask, bit_mask, count = len(slots) - 1, U(len(bits) * 64 - 1), 0
+    mask, count = len(slots) - 1, 0
     for w in range(len(grams)):
         h = grams[w]
-        bit = (h >> U(32)) & bit_mask
-        if (bits[bit >> U(6)] >> (bit & U(63))) & U(1) == U(0):
-            continue
         at = types.int64(h & U(mask))
         while slots[at] >= 0:
             if entry_hash[slots[at]] == h:
@@ -99,23 +104,24 @@ def group(data, starts, stops, entry_hash, entry_item, entry_word, n, same_as):
 
 @kernel(
     types.int64(
-        BYTES, I64S, I64S, I64S, I64S, types.int64, I64S, I64S, types.int64, types.boolean,
+        BYTES, I64S, I64S, I64S, I64S, types.int64, I64S, I64S, types.int64, types.int64,
         BYTES, I64S, I64S, I64S, U64S, I64S, I64S, I64S,
         OUT_I64S, OUT_I64S, OUT_I64S, OUT_I64S, OUT_I64S, OUT_I64S,
         OUT_PAIRS,
     )
 )  # fmt: skip
 def confirm(
-    data, starts, stops, word_offsets, word_row, row_base, hit_word, hit_entry, n, whole,
+    data, starts, stops, word_offsets, word_row, row_base, hit_word, hit_entry, n, how,
     item_data, item_starts, item_stops, item_words, entry_hash, entry_item, entry_word, entry_of_word,
     seen, met, last, run, best, touched, out,
 ):  # fmt: skip
     """Turn hits into one row a (text, item): row, item, longest run in words, its first word, words covered.
 
+    ``how``: GRAMS of n words, an item as a SPAN anywhere, or an item that is the WHOLE text.
     ``seen`` marks the entries met in a row (by row number), ``met``, ``last``, ``run`` and ``best``
     (start and length interleaved) hold each item's state in the current row, ``touched`` its items.
     """
-    text, other, count, h = pointer(data), pointer(item_data), 0, 0
+    text, other, count, h, grams = pointer(data), pointer(item_data), 0, 0, how == GRAMS
     while h < len(hit_word):
         row, items = word_row[hit_word[h]], 0
         stamp = row + row_base
@@ -126,8 +132,10 @@ def confirm(
             while e < len(entry_hash) and entry_hash[e] == key:
                 item, v, at = entry_item[e], entry_word[e], e
                 e += 1
-                length = item_words[item + 1] - item_words[item] if whole else n
+                length = n if grams else item_words[item + 1] - item_words[item]
                 if w + length > word_offsets[row + 1]:
+                    continue
+                if how == WHOLE and word_offsets[row + 1] - word_offsets[row] != length:
                     continue
                 if not same_words(text, starts, stops, w, other, item_starts, item_stops, v, length):
                     continue
@@ -137,7 +145,7 @@ def confirm(
                     touched[items] = item
                     items += 1
                     run[item] = w
-                elif last[item] != w - 1 or whole:
+                elif last[item] != w - 1 or not grams:
                     run[item] = w
                 last[item] = w
                 if w - run[item] + length > best[2 * item + 1]:
@@ -148,7 +156,7 @@ def confirm(
             for v in range(item_words[item], item_words[item + 1]):
                 e = entry_of_word[v]
                 if e >= 0 and seen[e] == stamp:
-                    until = v + (item_words[item + 1] - item_words[item] if whole else n)
+                    until = v + (n if grams else item_words[item + 1] - item_words[item])
                 covered += v < until
             out[count, 0], out[count, 1] = stamp, item
             out[count, 2], out[count, 3] = best[2 * item + 1], best[2 * item] - word_offsets[row]

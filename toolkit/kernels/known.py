@@ -40,6 +40,7 @@ DIGESTS = {
     "classify": "0ee3c2c05cb26cd9",
     "collapse": "b96967692a7e8d59",
     "unpunctuate": "d155bb1af4c59398",
+    "screen": "757454746a2d4d39",
     "frame": "757ebf91c79b3ba1",
     "scan": "73aebe74d5544a14",
     "alike": "ffb9ddd6196ae994",
@@ -82,7 +83,7 @@ def _hashes(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
 
 
 def _texts(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
-    from toolkit.kernels import space
+    from toolkit.kernels import screen, space
 
     n = len(offsets) - 1
     classes, out, ends = np.zeros(n, np.uint8), np.zeros(len(data), np.uint8), np.zeros(n + 1, np.int64)
@@ -90,7 +91,11 @@ def _texts(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
     size = space.collapse(data, offsets, data, offsets, np.full(n, -1, np.int64), out, ends)
     found = {"classify": digest(classes), "collapse": digest(out[:size], ends)}
     size = space.unpunctuate(data, offsets, out, ends)
-    return found | {"unpunctuate": digest(out[:size], ends)}
+    found["unpunctuate"] = digest(out[:size], ends)
+    sums = np.zeros((n, len(data) + 1), np.uint64)
+    counts = [screen.sums_of(data, offsets, row, sums[row]) for row in range(n)]
+    sums[np.array(counts) < 0] = 0
+    return found | {"screen": digest(sums, np.array(counts))}
 
 
 def _lines() -> dict[str, str]:

@@ -4,7 +4,7 @@
     bronze     record_id = sha256(payload) for every line; lines and bytes are what ingest wrote
     identity   counted by method, in bytes of the raw files
     quarantine sha256 = sha256(raw) for every line, counted by reason
-    evidence   counted by method, in tokens, and hashed
+    evidence   counted by method, in tokens, and hashed; of what was cut, the tokens
     silver     what records, quality, decontaminate and dedup left over
     gold       the documents and tokens of silver, less what packing removed
 
@@ -159,7 +159,8 @@ def _books(found: Audit, manifest: Mapping[str, Any]) -> None:
             _by_reason(found, f"quarantine/{stage}", _quarantine(found, stage), aside)
     for stage in _STAGES:
         if stage in ledgers:
-            _by_reason(found, f"evidence/{stage}", _evidence(found, stage), ledgers[stage].removed)
+            gone = _evidence(found, stage) | (_cut(found) if stage == "decontaminate" else {})
+            _by_reason(found, f"evidence/{stage}", gone, ledgers[stage].removed)
     _chain(found, ledgers)
     _sources(found, manifest, ingest)
     if "packing" in ledgers:  # a lake of ``toolkit ingest`` ends with bronze
@@ -216,6 +217,13 @@ def _evidence(found: Audit, stage: str) -> dict[str, Group]:
                 enough = row["score"] >= row["threshold"]
                 found.expect(enough, f"{name}: {row['removed_id'][:12]} was removed below the threshold")
     return groups
+
+
+def _cut(found: Audit) -> dict[str, Group]:
+    """The tokens that were cut from records that stay."""
+    paths = sorted((found.lake / "evidence" / "cut").rglob("*.parquet"))
+    cut = sum(sum(read_parquet(path, ["tokens"])["tokens"].to_pylist()) for path in paths)
+    return {"cut": Group(0, cut)} if cut else {}
 
 
 def _table_group(folder: Path, id_column: str, size_column: str) -> Group:

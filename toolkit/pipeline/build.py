@@ -12,13 +12,14 @@ from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.recovered import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
+from toolkit.pipeline.stages.contamination import sets_found
 from toolkit.pipeline.stages.corpus import load_corpus
 from toolkit.pipeline.stages.gold import gold_jobs
 from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
-from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, sha256_file
+from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, read_parquet, sha256_file
 
 SILVER_STAGE = "silver/stage.manifest.json"
 
@@ -40,7 +41,9 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     outputs = [output for manifest in parts for output in manifest.outputs if not output.path.startswith(".")]
     if spec.decontaminate.set:
         outputs.append(Output.of(lake, lake / EVAL_ITEMS, 0))
-    facts = door_facts(lake, bronze, same) | {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
+    told = {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
+    leaks = {"decontamination": told["dedup"].pop("decontamination")}
+    facts = door_facts(lake, bronze, same) | told | leaks
     return Built(outputs, ledgers, {**facts, "gold": [dict(m.facts) | {"task": m.task} for m in gold]})
 
 
@@ -85,6 +88,10 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
     refined = runner.stage("refine", refine)
     corpus, sketch = load_corpus(lake, [job.stem for job in refine], [job.key for job in refine])
     facts, _ = compare(corpus, sketch, spec.dedup, runner)
+    found = [(job.part.split("/")[0], part.facts["leaks"]) for job, part in zip(refine, refined, strict=True)]
+    facts["decontamination"] = sets_found(
+        read_parquet(lake / EVAL_ITEMS) if spec.decontaminate.set else None, found
+    )
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
     names = ("records", "quality", "decontaminate")
     ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]

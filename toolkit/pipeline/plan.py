@@ -8,7 +8,7 @@ what the lake was given before.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,10 @@ from toolkit.pipeline.deliveries import NAME as DELIVERIES
 from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries
 from toolkit.pipeline.repairs import FOLDER as REPAIRS
 from toolkit.pipeline.repairs import with_repairs
-from toolkit.pipeline.spec.tables import Source, Spec, as_data
+from toolkit.pipeline.spec.tables import EvalSet, Source, Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.watermarks import read_marks
-from toolkit.storage import digest_json, sha256_file
+from toolkit.storage import digest_json, sha256_bytes, sha256_file
 from toolkit.storage.atomic import PREFIX as LEFTOVER
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def make_plan(spec: Spec, forgotten_sources: frozenset[str], reading: frozenset[
             else _plan_source(spec, source, known.get(source.id), marks.get(source.id, {}), pool)
             for source in kept
         )
-    sets = {item.id: _eval_files(spec.base, item.path, item.id) for item in spec.decontaminate.set}
+    sets = eval_files(spec.base, spec.decontaminate.set)
     return Plan(sources, sets, _tokenizer_digest(spec), spec.lake_path, seen)
 
 
@@ -166,11 +166,30 @@ def _matching(spec: Spec, source: Source, pattern: str) -> dict[str, Path]:
     return {name: path for name, path in named if path not in {path for _, path in inside}}
 
 
-def _eval_files(base: Path, pattern: str, name: str) -> tuple[tuple[str, Path, str], ...]:
+def eval_files(base: Path, sets: Sequence[EvalSet]) -> dict[str, tuple[tuple[str, Path, str], ...]]:
+    """(name, path, sha256) of each set's files; RequestError when one is not there or not as pinned."""
+    return {item.id: _eval_files(base, item) for item in sets}
+
+
+def _eval_files(base: Path, item: EvalSet) -> tuple[tuple[str, Path, str], ...]:
     try:
-        return tuple((file, path, sha256_file(path)) for file, path in expand(base, pattern, name))
+        named = expand(base, item.path, item.id)
     except FileNotFoundError as error:
         raise RequestError(str(error)) from None
+    files = tuple((file, path, sha256_file(path)) for file, path in named)
+    found = set_sha256([[file, sha] for file, _, sha in files])
+    if item.sha256 not in (None, found):
+        raise RequestError(
+            f"evaluation set {item.id!r}: {item.path} has the sha256 {found}, the spec pins {item.sha256}. "
+            "Bring back the file that was pinned, or pin this one if it is meant."
+        )
+    return files
+
+
+def set_sha256(files: Sequence[Sequence[str]]) -> str:
+    """What pins a set of (name, sha256): of one file its sha256, of more that of sha256sum's lines."""
+    lines = "".join(f"{sha}  {name}\n" for name, sha in files)
+    return files[0][1] if len(files) == 1 else sha256_bytes(lines.encode())
 
 
 def _tokenizer_digest(spec: Spec) -> str | None:

@@ -100,7 +100,7 @@ def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
     dedup.exact_threshold(str(spec.dedup.threshold))
     if spec.packing.tokenizer is not None:
         packing.load(spec.base / spec.packing.tokenizer)
-    read_eval_items(spec, plan)
+    read_eval_items(spec.decontaminate.set, plan.eval_files)
     check_sources(spec, dead)
     check_kept(planned_jobs(spec, plan, dead))
 
@@ -126,7 +126,7 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
     dead = Tombstones.read(lake)
     parts = land(spec, plan, dead, runner)
     if spec.decontaminate.set:
-        write_parquet(lake / EVAL_ITEMS, read_eval_items(spec, plan))
+        write_parquet(lake / EVAL_ITEMS, read_eval_items(spec.decontaminate.set, plan.eval_files))
     else:
         (lake / EVAL_ITEMS).unlink(missing_ok=True)
     given = {name: without_changed(found, parts[name]) for name, found in plan.deliveries().items()}

@@ -24,6 +24,7 @@ from toolkit.ingest import payload_of
 from toolkit.pipeline.journey import Hop, Journey, Trace
 from toolkit.pipeline.publish import read_root
 from toolkit.pipeline.tombstones import Tombstones
+from toolkit.records import NOTED
 from toolkit.storage import part_of, read_array, read_parquet, read_shard, shards
 
 _SHOWN = 400
@@ -153,6 +154,8 @@ def _later(lake: Path, start: _Start, hops: list[Hop]) -> str:
         if removed is not None:
             hops.append(removed[0])
             return removed[1]
+        noted = [_removed(lake, name, start) for name in NOTED if stage == "decontaminate"]
+        hops += [hop[0] for hop in noted if hop is not None]
     return _gold(lake, start, hops)
 
 

@@ -1,7 +1,8 @@
 """What a record is: the canonical schema, the shapes it arrives in, and the texts it is judged by."""
 
 from toolkit.records.canonical import Draft, SchemaError, canonical, decode_payload
-from toolkit.records.evidence import EVIDENCE, evidence
+from toolkit.records.evidence import EVIDENCE, NOTED, evidence
+from toolkit.records.fields import searched_fields, texts_in
 from toolkit.records.jcs import NotCanonical, canonical_bytes, canonical_id, canonical_json
 from toolkit.records.rendering import compared_text, every_text
 from toolkit.records.schema import CANONICAL, QUALITY, REGIMES, SOURCE_TYPES
@@ -11,6 +12,7 @@ __all__ = [
     "CANONICAL",
     "EVIDENCE",
     "MAP_FIELDS",
+    "NOTED",
     "QUALITY",
     "REGIMES",
     "SOURCE_TYPES",
@@ -26,4 +28,6 @@ __all__ = [
     "every_text",
     "evidence",
     "recognise",
+    "searched_fields",
+    "texts_in",
 ]

@@ -4,7 +4,7 @@ Two records are compared on what a model would learn from them: user, assistant 
 turns, in order, one to a line. System prompts are left out: a template shared by a whole
 source would otherwise make chats on different topics look alike, and remove them. A
 preference pair is one text (prompt, chosen, rejected), so it goes or stays whole; an rl
-record is compared on its prompt. Decontamination searches every field instead.
+record is compared on its prompt. Decontamination searches every field instead (``fields``).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from toolkit.pipeline.report.lake import EXCERPT, Lake, cut, evidence, place_of
+from toolkit.records import NOTED
 
 SAMPLES = 3
 CLUSTERS = 10
@@ -32,7 +32,8 @@ class Removals:
         self.samples: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 
     def add(self, stage: str, table: pa.Table) -> None:
-        """Read some rows of a stage's evidence."""
+        """Read some rows of a stage's evidence; what was cut is in the books of decontamination."""
+        stage = "decontaminate" if stage == "cut" else stage
         for method in table["method"].unique().to_pylist():
             rows = table.filter(pc.equal(table["method"], method))
             margin = pc.abs(pc.subtract(rows["score"], rows["threshold"])).to_numpy()
@@ -73,40 +74,32 @@ class Leaks:
     """What decontamination found, by evaluation set."""
 
     def __init__(self, lake: Lake) -> None:
-        self.sets = {s.id: _leak_row(s.id) for s in lake.spec.decontaminate.set}
-        items = lake.root / "eval_items.parquet"
-        if self.sets and items.exists():
-            with pq.ParquetFile(items, memory_map=True) as parquet:
-                table = parquet.read(["set", "item"], use_threads=False)
-            for pair in table.group_by("set").aggregate([("item", "count_distinct")]).to_pylist():
-                self._row(pair["set"])["items"] = pair["item_count_distinct"]
+        self.sets = {row["set"]: _leak_row(row["set"], row) for row in lake.manifest["decontamination"]}
 
     def _row(self, name: str) -> dict[str, Any]:
         return self.sets.setdefault(name, _leak_row(name))
 
     def add(self, stage: str, table: pa.Table) -> None:
         """Read some rows of a stage's evidence."""
-        if stage != "decontaminate":
+        if stage not in ("decontaminate", *NOTED):
             return
         for source, identity, detail in zip(
             *(table[name].to_pylist() for name in ("removed_source", "removed_id", "detail")), strict=True
         ):
             hits = json.loads(detail)["hits"]
-            for name in {hit["set"] for hit in hits}:
-                self._row(name)["records"] += 1
             for hit in hits:
                 row = self._row(hit["set"])
-                row["hit"].add(hit["item"])
                 row["spans"].append({**hit, "source": source, "id": identity, "excerpt": cut(hit["span"])})
                 row["spans"] = _longest(row["spans"])
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a set: its items, how many were found in training data, and the longest spans."""
-        return [{**row, "hit": len(row["hit"])} for row in self.sets.values()]
+        return list(self.sets.values())
 
 
-def _leak_row(name: str) -> dict[str, Any]:
-    return {"set": name, "items": None, "records": 0, "hit": set(), "spans": []}
+def _leak_row(name: str, counts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    known = counts or {"items": None, "records": 0, "found": 0, "not_indexed": 0, "sources": {}}
+    return {**known, "set": name, "hit": known["found"], "spans": []}
 
 
 def _longest(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 from toolkit.errors import RequestError
 from toolkit.ingest import FORMATS, parse_contract
 from toolkit.ingest.formats.text import check_rule
-from toolkit.pipeline.spec.tables import Dedup, Spec
+from toolkit.pipeline.spec.tables import POLICIES, Decontaminate, Dedup, Spec
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, QUALITY, REGIMES, SOURCE_TYPES
 from toolkit.storage import LEVELS
@@ -164,6 +164,7 @@ class _Reader:
         if spec.decontaminate.set and spec.decontaminate.short_min > spec.decontaminate.ngram:
             where, low = "decontaminate.short_min", spec.decontaminate.ngram
             self.fail(where, f"expected at most ngram = {low}, found {spec.decontaminate.short_min}")
+        self.decontamination(spec.decontaminate)
         self.dedup(spec.dedup)
         for i, name in enumerate(spec.dedup.keep):
             self.one_of(name, KEEP, f"dedup.keep[{i}]")
@@ -186,6 +187,17 @@ class _Reader:
             from toolkit.dedup import plan_bands  # it waits for the kernels to load
 
             self.valid(lambda: plan_bands(table.threshold, table.recall, table.slots), "dedup")
+
+    def decontamination(self, table: Decontaminate) -> None:
+        self.one_of(table.policy, POLICIES, "decontaminate.policy")
+        low, high = table.short_min, max(table.short_min, table.ngram)
+        if table.short_ngram is not None and not low <= table.short_ngram <= high:
+            problem = f"expected short_min to ngram = {low} to {high}, found {table.short_ngram}"
+            self.fail("decontaminate.short_ngram", problem)
+        for i, item in enumerate(table.set):
+            if item.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", item.sha256):
+                where = f"decontaminate.set[{i}].sha256"
+                self.fail(where, f"expected 64 digits and letters a to f, found {item.sha256!r}")
 
     def unique(self, ids: Sequence[str], where: str) -> None:
         for i, name in enumerate(ids):

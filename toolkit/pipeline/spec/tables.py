@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+POLICIES = ("drop", "cut", "flag")
+
 
 @dataclass(frozen=True)
 class LakeTable:
@@ -69,20 +71,35 @@ class Quality:
 
 @dataclass(frozen=True)
 class EvalSet:
-    """``[[decontaminate.set]]``: an evaluation set that training data must not contain."""
+    """``[[decontaminate.set]]``: an evaluation set that training data must not contain.
+
+    ``sha256`` pins it: of its one file, or where ``path`` names several, of the lines of ``sha256sum``.
+    """
 
     id: str
     path: str
     fields: Sequence[str] = ()
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Decontaminate:
-    """``[decontaminate]``: n-gram spans shared with evaluation sets."""
+    """``[decontaminate]``: n-gram spans shared with evaluation sets, and what becomes of their records.
+
+    ``policy``: ``drop`` the record, ``cut`` a chat before the exchange that holds the first span (other
+    records are dropped), or ``flag`` it: it stays, with the same evidence.
+    """
 
     ngram: int = 13
+    short_ngram: int | None = None
     short_min: int = 5
+    policy: str = "drop"
     set: Sequence[EvalSet] = ()
+
+    @property
+    def used_short_ngram(self) -> int:
+        """``short_ngram``, by default 8, or what is nearest to 8 from ``short_min`` to ``ngram``."""
+        return min(max(8, self.short_min), self.ngram) if self.short_ngram is None else self.short_ngram
 
 
 @dataclass(frozen=True)

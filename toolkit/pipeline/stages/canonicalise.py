@@ -10,7 +10,15 @@ import msgspec
 import pyarrow as pa
 
 from toolkit.ingest import payload_of, quarantine_line
-from toolkit.records import CANONICAL, SchemaError, canonical, compared_text, decode_payload, every_text
+from toolkit.records import (
+    CANONICAL,
+    SchemaError,
+    canonical,
+    compared_text,
+    decode_payload,
+    every_text,
+    searched_fields,
+)
 from toolkit.storage import Group, Ledger
 
 _CARRIED = (
@@ -28,11 +36,15 @@ _OWN = ("regime", "messages", "prompt", "chosen", "rejected", "answer", "verifie
 
 @dataclass
 class Canonicalised:
-    """Rows of the canonical schema (``quality`` null), the two texts of each row, and the books."""
+    """Rows of the canonical schema (``quality`` null), the texts of each row, and the books.
+
+    ``fields`` is a list a row: the texts that decontamination searches, one by one.
+    """
 
     table: pa.Table
     compared: pa.Array
     every: pa.Array
+    fields: pa.Array
     quarantine: bytes
     ledger: Ledger
 
@@ -42,6 +54,7 @@ class _Rows:
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in CANONICAL.names})
     compared: list[str] = field(default_factory=list)
     every: list[str] = field(default_factory=list)
+    fields: list[list[str]] = field(default_factory=list)
     quarantine: list[bytes] = field(default_factory=list)
     accepted: list[tuple[str, int]] = field(default_factory=list)
     rejected: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
@@ -80,6 +93,7 @@ def canonicalise(
         pa.Table.from_arrays(arrays, schema=CANONICAL),
         pa.array(rows.compared, pa.large_string()),
         pa.array(rows.every, pa.large_string()),
+        pa.array(rows.fields, pa.large_list(pa.large_string())),
         b"".join(rows.quarantine),
         ledger,
     )
@@ -95,10 +109,16 @@ def _accept(rows: _Rows, carried: dict[str, Any], record: dict[str, Any], size: 
         columns[name].append(carried[name])
     columns["logical_date"].append(carried["logical_date"])
     columns["quality"].append(None)
-    columns["token_estimate"].append(max(1, (len(every.encode()) + 3) // 4))
+    columns["token_estimate"].append(token_estimate(every))
     rows.compared.append(compared_text(record))
     rows.every.append(every)
+    rows.fields.append([text for _, text in searched_fields(record)])
     rows.accepted.append((carried["record_id"], size))
+
+
+def token_estimate(every: str) -> int:
+    """A token for every four bytes of ``every_text``, and at least one."""
+    return max(1, (len(every.encode()) + 3) // 4)
 
 
 def _reject(rows: _Rows, carried: dict[str, Any], error: SchemaError, payload: bytes) -> None:

@@ -5,39 +5,39 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from toolkit.errors import RequestError
 from toolkit.ingest import Limits, Options, form_of, read_records
-from toolkit.pipeline.plan import Plan
-from toolkit.pipeline.spec.tables import EvalSet, Spec
+from toolkit.pipeline.spec.tables import EvalSet
+from toolkit.records import texts_in
 
 SCHEMA = pa.schema(
     [("set", pa.string()), ("item", pa.int64()), ("field", pa.string()), ("text", pa.large_string())]
 )
 
+EvalFiles = Sequence[tuple[str, Path, str]]  # name, path, sha256
 _LIMITS = Limits(8 << 20, 1 << 30)
 
 
-def read_eval_items(spec: Spec, plan: Plan) -> pa.Table:
+def read_eval_items(sets: Sequence[EvalSet], files: Mapping[str, EvalFiles]) -> pa.Table:
     """One row a text: its set, its item (line of the set's files, from 0), its field.
 
-    Without ``fields`` every text of an item counts, at any depth. Raises RequestError for a line
-    that is no JSON object, or an item without a named field: a set that cannot be read whole
-    would let its items leak.
+    Without ``fields`` every text of an item counts, at any depth, but for roles. Raises RequestError
+    for a line that is no JSON object, or an item without a named field: a set that cannot be read
+    whole would let its items leak.
     """
-    rows = [row for item in spec.decontaminate.set for row in _set_rows(item, plan)]
+    rows = [row for item in sets for row in _set_rows(item, files[item.id])]
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
     return pa.Table.from_arrays(
         [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA
     )
 
 
-def _set_rows(item: EvalSet, plan: Plan) -> Iterator[tuple[str, int, str, str]]:
+def _set_rows(item: EvalSet, files: EvalFiles) -> Iterator[tuple[str, int, str, str]]:
     number = 0
-    for name, path, _ in plan.eval_files[item.id]:
+    for name, path, _ in files:
         for place, payload in _payloads(name, path):
             for field, text in _texts(payload, item.fields, place):
                 yield item.id, number, field, text
@@ -63,13 +63,5 @@ def _texts(line: bytes, fields: Sequence[str], place: str) -> Iterator[tuple[str
     for name in fields or value:
         if name not in value:
             raise RequestError(f"evaluation set, {place}: no field {name!r}; it has {', '.join(value)}.")
-        yield from ((name, text) for text in _strings(value[name]))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value.encode("utf-8", "replace").decode()
-    elif isinstance(value, Mapping):
-        yield from (text for item in value.values() for text in _strings(item))
-    elif isinstance(value, list):
-        yield from (text for item in value for text in _strings(item))
+        for _, text in texts_in(value[name], name):
+            yield name, text.encode("utf-8", "replace").decode()

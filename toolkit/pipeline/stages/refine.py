@@ -7,7 +7,6 @@ own. The rows that remain wait in the work folder for dedup, which alone needs t
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,12 @@ from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
+from toolkit.pipeline.stages.contamination import Treated, treat
+from toolkit.pipeline.stages.eval_items import SCHEMA
 from toolkit.pipeline.stages.identity import repeated
 from toolkit.pipeline.stages.sketches import group_of, sketch_files, write_rows
 from toolkit.quality import gate, measure
-from toolkit.records import QUALITY, REGIMES, evidence
+from toolkit.records import QUALITY, REGIMES
 from toolkit.storage import (
     Ledger,
     Output,
@@ -86,13 +87,19 @@ class RefineJob:
         outputs = self._lines("quarantine/records", read.quarantine, read.ledger)
         table, rows, bad, gates = self._gates(read.table, read.compared)
         outputs += self._proof("quality", bad)
-        clean, leaks, leaked = self._decontaminate(table, read.every.take(pa.array(rows)))
-        outputs += self._proof("decontaminate", leaks)
-        rows = rows[clean]
-        self._sketch(table.take(pa.array(np.flatnonzero(clean))), read.compared.take(pa.array(rows)))
+        taken = pa.array(rows)
+        treated = self._decontaminate(table, read.compared.take(taken), read.fields.take(taken))
+        for stage, proof in {"decontaminate": treated.removed, **treated.noted}.items():
+            outputs += self._proof(stage, proof)
+        self._sketch(treated.table, treated.compared)
+        rows = treated.table
         outputs += [Output.of(self.lake, path, len(rows)) for path in sketch_files(self.stem)[::2]]
         manifest = PartManifest(
-            f"refine {self.part}", self.key, outputs, [read.ledger.check(), gates, leaked]
+            f"refine {self.part}",
+            self.key,
+            outputs,
+            [read.ledger.check(), gates, treated.ledger],
+            {"leaks": treated.leaks},
         )
         manifest.write(manifest_beside(self.stem))
         return [manifest]
@@ -110,25 +117,13 @@ class RefineJob:
         kept = table.take(pa.array(rows))
         return kept, rows, proof, removal_ledger("quality", table, kept, proof)
 
-    def _decontaminate(self, table: pa.Table, texts: pa.Array) -> tuple[np.ndarray, pa.Table, Ledger]:
-        clean = np.ones(len(table), bool)
-        settings = self.decontaminate
+    def _decontaminate(self, table: pa.Table, compared: pa.Array, fields: pa.Array) -> Treated:
+        settings, items, index = self.decontaminate, SCHEMA.empty_table(), None
         if settings.set:
             items = _eval_items(self.lake / EVAL_ITEMS, self.eval_items)
-            index = _eval_index(self.eval_items, settings.ngram, settings.short_min, self.lake)
-            hits = dedup.find(index, texts)
-            clean[hits["row"].to_numpy()] = False
-        gone = np.flatnonzero(~clean)
-        details, words = _describe(hits, items, gone) if len(gone) else ([], [])
-        proof = evidence(
-            table.take(pa.array(gone)),
-            method=["contaminated"] * len(gone),
-            score=words,
-            threshold=[float(settings.ngram)] * len(gone),
-            detail=details,
-        )
-        kept = table.take(pa.array(np.flatnonzero(clean)))
-        return clean, proof, removal_ledger("decontaminate", table, kept, proof)
+            sizes = (settings.ngram, settings.short_min, settings.used_short_ngram)
+            index = _eval_index(self.eval_items, *sizes, self.lake)
+        return treat(table, compared, fields, settings.policy, index, items)
 
     def _sketch(self, table: pa.Table, texts: pa.Array) -> None:
         regime = pc.index_in(table["regime"], pa.array(REGIMES)).to_numpy().astype(np.int8)
@@ -161,21 +156,6 @@ def _eval_items(path: Path, digest: str) -> pa.Table:
 
 
 @functools.lru_cache(maxsize=1)
-def _eval_index(digest: str, ngram: int, short_min: int, lake: Path) -> dedup.NgramIndex:
+def _eval_index(digest: str, ngram: int, short_min: int, short_ngram: int, lake: Path) -> dedup.NgramIndex:
     texts = _eval_items(lake / EVAL_ITEMS, digest)["text"].combine_chunks()
-    return dedup.build_index(texts, ngram, short_min)
-
-
-def _describe(hits: pa.Table, items: pa.Table, rows: np.ndarray) -> tuple[list[str], list[float]]:
-    """For each contaminated row: its hits, longest first, as JSON text, and the longest in words."""
-    by_row: dict[int, list[dict[str, object]]] = {int(row): [] for row in rows}
-    for hit in hits.to_pylist():
-        text = items.slice(hit["item"], 1).to_pylist()[0]
-        found = {"set": text["set"], "item": text["item"], "field": text["field"], "words": hit["words"]}
-        by_row[hit["row"]].append({**found, "coverage": round(hit["coverage"], 4), "span": hit["span"]})
-    ordered = [
-        sorted(found, key=lambda hit: (-hit["words"], hit["set"], hit["item"])) for found in by_row.values()
-    ]
-    return [json.dumps({"hits": found}, ensure_ascii=False) for found in ordered], [
-        float(found[0]["words"]) for found in ordered
-    ]
+    return dedup.build_index(texts, ngram, short_min, short_ngram)
