@@ -43,9 +43,10 @@ def main() -> None:
     if options.speed:
         counts = tuple(options.workers)
         rows = ingest_speed.speed(options.megabytes, options.repeat, tuple(options.compression), counts)
+        rows = [row | {"command": " ".join(sys.argv[1:])} for row in rows]
         for start in range(0, len(rows), len(ingest_speed.WRITERS)):
             print(ingest_speed.table(rows[start : start + len(ingest_speed.WRITERS)]))
-        _record("speed", rows)
+        _record("speed", [*_other_cases(rows), *rows])
     if options.memory:
         sizes = (1.0, options.memory) if options.memory > 1 else (options.memory,)
         measured = ingest_memory.memory(sizes, max(options.workers))
@@ -77,6 +78,18 @@ def _before(part: str) -> dict[str, Any]:
     path = _results()
     whole = json.loads(path.read_text()) if path.exists() else {}
     return whole[part]["found"] if part in whole else {}
+
+
+def _other_cases(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The recorded rows of the cases that were not measured now."""
+    path = _results()
+    whole = json.loads(path.read_text()) if path.exists() else {}
+    now = {_case(row) for row in rows}
+    return [row for row in whole.get("speed", {"found": []})["found"] if _case(row) not in now]
+
+
+def _case(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["record_bytes"], row["compression"], row["workers"]
 
 
 def versions() -> dict[str, str]:

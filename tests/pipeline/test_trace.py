@@ -1,10 +1,15 @@
 """A trace shows every hop of a record, or where and why it ended; a quarantine counts and shows."""
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lakes import small_world
 
 import toolkit
 from toolkit.errors import RequestError
+from toolkit.pipeline.difference import difference
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,7 @@ def test_a_near_duplicate_names_its_survivor_and_the_exact_similarity(lake):
     assert facts["method"] == "near"
     assert "a.jsonl:4" in facts["kept"]
     assert '"intersection": 38, "union": 39' in facts["detail"]
+    assert facts["difference"].count("[-") + facts["difference"].count("{+") == 1
 
 
 def test_a_contaminated_record_names_the_item_and_the_span(lake):
@@ -94,3 +100,21 @@ def test_quarantine_shows_the_exact_bytes_of_the_chosen_reason(lake):
 
 def test_a_reason_can_be_given_by_its_first_part(lake):
     assert len(toolkit.quarantine(lake, reason="json").lines) == 2
+
+
+WORDS = st.lists(st.sampled_from("abcde"), max_size=12).map(" ".join)
+
+
+@settings(deadline=None, max_examples=200)
+@given(removed=WORDS, kept=WORDS)
+def test_a_difference_holds_both_texts(removed, kept):
+    shown = difference(removed, kept)
+    assert " ".join(re.sub(r"{\+.*?\+}", "", shown).replace("[-", "").replace("-]", "").split()) == removed
+    assert " ".join(re.sub(r"\[-.*?-\]", "", shown).replace("{+", "").replace("+}", "").split()) == kept
+
+
+def test_a_long_stretch_that_both_share_is_cut_short_and_long_texts_are_not_compared():
+    same = [f"w{i}" for i in range(50)]
+    shown = difference(" ".join(["x", *same, "y"]), " ".join(["x", *same, "z"]))
+    assert shown == "… w44 w45 w46 w47 w48 w49 [-y-] {+z+}"
+    assert difference("a " * 5000, "b").startswith("not shown: 5,000 and 1 words")

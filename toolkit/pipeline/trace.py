@@ -21,10 +21,12 @@ import pyarrow.parquet as pq
 from toolkit import packing
 from toolkit.errors import RequestError
 from toolkit.ingest import payload_of
+from toolkit.pipeline.difference import difference
 from toolkit.pipeline.journey import Hop, Journey, Trace
 from toolkit.pipeline.publish import read_root
+from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.records import NOTED
+from toolkit.records import NOTED, canonical, compared_text, decode_payload
 from toolkit.storage import part_of, read_array, read_parquet, read_shard, shards
 
 _SHOWN = 400
@@ -172,8 +174,25 @@ def _removed(lake: Path, stage: str, start: _Start) -> tuple[Hop, str] | None:
             )
         if row["detail"]:
             facts.append(("detail", row["detail"]))
+        if row["method"] == "near":
+            facts.append(("difference", _difference(lake, start, row)))
         return Hop(stage, path.relative_to(lake).as_posix(), tuple(facts)), f"removed: {row['method']}"
     return None
+
+
+def _difference(lake: Path, start: _Start, row: Mapping[str, Any]) -> str:
+    """What the record that was removed has and the one that was kept has not, and the other way round."""
+    spec = load_spec(lake / "spec.toml")
+    sources = {source.id: source for source in spec.source}
+    place = (row["kept_source"], row["kept_origin"])
+    kept = next((s for s in _starts(lake, {}, row["kept_id"]) if (s.source_id, s.origin) == place), None)
+    if kept is None:
+        return f"not shown: {row['kept_id']} is not in bronze"
+    texts = []
+    for found in (start, kept):
+        source = sources[found.source_id]
+        texts.append(compared_text(canonical(decode_payload(found.raw), source.regime, source.map)))
+    return difference(*texts)
 
 
 def _silver(lake: Path, start: _Start, hops: list[Hop]) -> None:

@@ -1,11 +1,13 @@
 """JSONL shards: what bronze is stored in, readable with ``zstdcat | jq`` or ``zcat | jq`` and anything else.
 
 Compressed frames of a fixed size one after another, as every decompressor reads them, made by two
-threads. There is no clock or name in them, so equal lines give equal bytes.
+threads where one process does all the work. There is no clock or name in them: equal lines, equal bytes.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,8 +60,16 @@ def _compressor(name: str, level: int) -> Callable[[memoryview], bytes] | None:
 
 def _compressed(lines: memoryview, compress: Callable[[memoryview], bytes]) -> Iterator[bytes]:
     """The frames, in order; an empty shard is one empty frame."""
+    frames = [lines[at : at + FRAME] for at in range(0, max(1, len(lines)), FRAME)]
+    if multiprocessing.parent_process() is not None or _one_core():  # other processes have the other cores
+        yield from map(compress, frames)
+        return
     with ThreadPoolExecutor(2) as pool:
-        yield from pool.map(compress, [lines[at : at + FRAME] for at in range(0, max(1, len(lines)), FRAME)])
+        yield from pool.map(compress, frames)
+
+
+def _one_core() -> bool:
+    return hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
 
 
 def read_shard(path: Path) -> list[bytes]:

@@ -37,6 +37,7 @@ from toolkit.storage import (
 MANIFEST = "evidence/identity/stage.manifest.json"
 Place = tuple[str, int, int]  # path, line, offset
 METHODS = ("duplicate_id", "duplicate_payload")
+KEPT_BYTES = 32 << 20  # of lists of ids
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,26 @@ def identity(lake: Path, spec: Spec, manifests: Mapping[str, Sequence[PartManife
 
 
 class _Ids(Sequence[np.ndarray]):
-    """The lists of ids of the parts, each read when it is looked at: mapped, they would all stay resident."""
+    """The lists of ids of the parts, each read when it is looked at: mapped, they would all stay resident.
+
+    The first ones, up to KEPT_BYTES, are kept, so that a small lake is read once.
+    """
 
     def __init__(self, lake: Path, held: Sequence[Held]) -> None:
         self.paths = [lake / part.ids for part in held]
+        self.kept: dict[int, np.ndarray] = {}
+        self.room = KEPT_BYTES
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        return np.array(read_array(self.paths[number]))
+        if number in self.kept:
+            return self.kept[number]
+        found = np.array(read_array(self.paths[number]))
+        if found.nbytes <= self.room:
+            self.kept[number], self.room = found, self.room - found.nbytes
+        return found
 
 
 def sized_group(proof: pa.Table) -> Group:
