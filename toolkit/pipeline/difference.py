@@ -34,7 +34,7 @@ def difference(removed: str, kept: str) -> str:
 
 def _shortened(words: list[str], first: bool, last: bool) -> list[str]:
     """The ends of a stretch that lie beside a difference."""
-    head, tail = (0 if first else _AROUND), (0 if last else _AROUND)
-    if len(words) <= head + tail + 1:
+    if len(words) <= 2 * _AROUND + 1:
         return words
+    head, tail = (0 if first else _AROUND), (0 if last else _AROUND)
     return [*words[:head], "…", *words[len(words) - tail :]]
