@@ -12,16 +12,12 @@ Results, every repetition included, go to ``benchmarks/results/<machine>/ingest.
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from benchmarks import ingest_memory, ingest_profile, ingest_speed, ingest_torture
-from benchmarks.ingest_peers import READERS, REPO
-from benchmarks.pipeline import RESULTS, machine
+from benchmarks.ingest_peers import READERS
+from benchmarks.launch import REPO, record, recorded, results
 
 README = REPO / "toolkit" / "ingest" / "README.md"
 COMPRESSIONS = ("zstd-1", "zstd-3", "none")
@@ -32,76 +28,39 @@ def main() -> None:
     """Run the parts that are asked for, print each, and record it."""
     options = _options()
     if options.torture:
-        found = _before("torture") | ingest_torture.torture(options.tools)
+        found = recorded("ingest").get("torture", {}).get("found", {}) | ingest_torture.torture(options.tools)
         found = {name: found[name] for name in READERS if name in found}
         print(ingest_torture.table(found), ingest_torture.case_table(found), sep="\n\n")
-        _record("torture", found)
+        record("ingest", "torture", found, PEERS)
     if options.readme:
-        path = _results()
-        recorded = json.loads(path.read_text())["torture"]
-        ingest_torture.write_readme(README, recorded, path.relative_to(REPO).as_posix())
+        source = results("ingest").relative_to(REPO).as_posix()
+        ingest_torture.write_readme(README, recorded("ingest")["torture"], source)
     if options.speed:
         counts = tuple(options.workers)
         rows = ingest_speed.speed(options.megabytes, options.repeat, tuple(options.compression), counts)
         rows = [row | {"command": " ".join(sys.argv[1:])} for row in rows]
         for start in range(0, len(rows), len(ingest_speed.WRITERS)):
             print(ingest_speed.table(rows[start : start + len(ingest_speed.WRITERS)]))
-        _record("speed", [*_other_cases(rows), *rows])
+        record("ingest", "speed", [*_other_cases(rows), *rows], PEERS)
     if options.memory:
         sizes = (1.0, options.memory) if options.memory > 1 else (options.memory,)
         measured = ingest_memory.memory(sizes, max(options.workers))
         print(ingest_memory.table(measured))
-        _record("memory", measured)
+        record("ingest", "memory", measured, PEERS)
     if options.profile:
         steps = ingest_profile.profile(options.megabytes, options.repeat)
         print(ingest_profile.table(steps))
-        _record("profile", steps)
-
-
-def _record(part: str, found: Any) -> None:
-    """Write one part beside those that were measured before, each with its machine and versions."""
-    path = _results()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = json.loads(path.read_text()) if path.exists() else {}
-    command = " ".join(["python -m benchmarks.ingest", *sys.argv[1:]])
-    whole[part] = {"command": command, "machine": machine() | versions(), "found": found}
-    path.write_text(json.dumps(whole, indent=1) + "\n")
-
-
-def _results() -> Path:
-    """The file of results of this machine."""
-    return RESULTS / re.sub(r"[^A-Za-z0-9]+", "-", machine()["cpu"]).strip("-").lower() / "ingest.json"
-
-
-def _before(part: str) -> dict[str, Any]:
-    """What one part found when it was last recorded."""
-    path = _results()
-    whole = json.loads(path.read_text()) if path.exists() else {}
-    return whole[part]["found"] if part in whole else {}
+        record("ingest", "profile", steps, PEERS)
 
 
 def _other_cases(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The recorded rows of the cases that were not measured now."""
-    path = _results()
-    whole = json.loads(path.read_text()) if path.exists() else {}
     now = {_case(row) for row in rows}
-    return [row for row in whole.get("speed", {"found": []})["found"] if _case(row) not in now]
+    return [row for row in recorded("ingest").get("speed", {}).get("found", []) if _case(row) not in now]
 
 
 def _case(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["record_bytes"], row["compression"], row["workers"]
-
-
-def versions() -> dict[str, str]:
-    """The peers' versions, or that they are not installed."""
-    return {name: _version(name) for name in PEERS}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _options() -> argparse.Namespace:

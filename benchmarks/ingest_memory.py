@@ -10,21 +10,18 @@ kernel keeps it. The generator is a process apart and is not counted.
 from __future__ import annotations
 
 import os
-import re
 import select
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ingest_peers import REPO, toolkit_command
+from benchmarks.ingest_peers import toolkit_command
 from benchmarks.ingest_speed import chat_lines
-
-EVERY_SECONDS = 0.02
+from benchmarks.launch import REPO, watch
 
 
 def memory(gigabytes: tuple[float, ...], workers: int) -> list[dict[str, Any]]:
@@ -79,7 +76,7 @@ def _measure(way: str, size: int, workers: int, folder: Path) -> dict[str, Any]:
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, stdin=feed.stdout, stdout=subprocess.DEVNULL, stderr=errors)
         feed.stdout.close()
-        peak, largest = _watch(process)
+        peak, largest = watch(process)
     seconds = time.perf_counter() - start
     feed.terminate()
     feed.wait()
@@ -87,43 +84,6 @@ def _measure(way: str, size: int, workers: int, folder: Path) -> dict[str, Any]:
     if process.returncode:
         return row | {"error": (folder / "errors").read_text()[-200:].replace("\n", " ")}
     return row | {"peak_mb": peak, "largest_mb": largest, "seconds": seconds}
-
-
-def _watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """(peak of the sum, peak of the largest) in MB, until ``process`` ends."""
-    peak = largest = 0.0
-    while process.poll() is None:
-        sizes = [_size(pid) for pid in _tree(process.pid)]
-        peak = max(peak, sum(pss for pss, _ in sizes))
-        largest = max([largest, *(top for _, top in sizes)])
-        time.sleep(EVERY_SECONDS)
-    return max(peak, largest), largest
-
-
-def _tree(root: int) -> Iterator[int]:
-    """A process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit() and (stat := _text(f"/proc/{name}/stat")):
-            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(name))
-    open_ = [root]
-    while open_:
-        yield (pid := open_.pop())
-        open_ += children.get(pid, [])
-
-
-def _size(pid: int) -> tuple[float, float]:
-    """(proportional size now, resident peak) in MB; nought for a process that has gone."""
-    now = re.search(r"(?m)^Pss:\s+(\d+)", _text(f"/proc/{pid}/smaps_rollup"))
-    top = re.search(r"(?m)^VmHWM:\s+(\d+)", _text(f"/proc/{pid}/status"))
-    return (int(now.group(1)) / 1024 if now else 0.0, int(top.group(1)) / 1024 if top else 0.0)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 BLOCK = 1 << 20
-REPO = Path(__file__).resolve().parent.parent
 
 
 # Ourselves. What stands here is all that the benchmark knows of the toolkit's command line.

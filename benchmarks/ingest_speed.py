@@ -8,12 +8,9 @@ costs is measured by itself, on one record, and the rates are given with it and 
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,30 +21,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.ingest_peers import REPO, WRITERS
+from benchmarks.ingest_peers import WRITERS
+from benchmarks.launch import Run, launch
 
 SIZES = (200, 2_000, 20_000)
-Run = dict[str, Any]
-
-# A small process between us and the contestant: the kernel counts the resident set of whoever starts a
-# process towards that process's peak. It also waits for what the contestant leaves behind (a fork server
-# ends after its master), so that all processor time is counted; option 36 makes it their parent.
-_LAUNCH = """
-import ctypes, json, os, resource, subprocess, sys, time
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
-start = time.perf_counter()
-code = subprocess.call(sys.argv[2:], stdout=subprocess.DEVNULL)
-seconds = time.perf_counter() - start
-try:
-    while True:
-        os.wait()
-except ChildProcessError:
-    pass
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-cpu = used.ru_utime + used.ru_stime
-print(json.dumps({"code": code, "seconds": seconds, "cpu": cpu, "peak_mb": used.ru_maxrss / 1024}))
-"""
 
 
 def speed(
@@ -159,16 +136,10 @@ def _run(name: str, source: Path, compression: str, workers: int) -> Run:
     """One fresh process; its cost and what it wrote. An ``error`` instead where it failed."""
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         command = [sys.executable, "-m", "benchmarks.ingest_peers", name, str(source), folder, compression]
-        launched = subprocess.run(
-            [sys.executable, "-ISc", _LAUNCH, str(workers), *command, str(workers)],
-            cwd=REPO,
-            env=os.environ | {"POLARS_MAX_THREADS": str(workers), "OMP_NUM_THREADS": str(workers)},
-            capture_output=True,
-            check=True,
-        )
-        cost = json.loads(launched.stdout)
-        if cost.pop("code"):
-            return {"error": launched.stderr.decode(errors="replace")[-300:]}
+        threads = {"POLARS_MAX_THREADS": str(workers), "OMP_NUM_THREADS": str(workers)}
+        cost = launch([*command, str(workers)], workers, threads)
+        if "error" in cost:
+            return cost
         shutil.rmtree(Path(folder, "logs"), ignore_errors=True)
         written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     return cost | {"written": written}
