@@ -206,7 +206,11 @@ def test_what_has_no_canonical_form_is_refused_with_the_reason(payload, reason):
     assert canonical_id(payload) is None
 
 
-@pytest.mark.parametrize("value", [{1: 2}, {None: 2}, b"x", {1}, Decimal(1), [object()]], ids=lambda value: repr(value).partition(" at 0x")[0])
+@pytest.mark.parametrize(
+    "value",
+    [{1: 2}, {None: 2}, b"x", {1}, Decimal(1), [object()]],
+    ids=lambda value: repr(value).partition(" at 0x")[0],
+)
 def test_what_is_no_json_value_is_refused(value):
     with pytest.raises(NotCanonical, match="is no"):
         canonical_json(value)
