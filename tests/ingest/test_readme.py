@@ -30,7 +30,8 @@ def test_the_reason_codes_are_those_of_ingest():
 
 
 def test_the_codes_of_the_records_stage_are_those_that_stand_in_its_code():
-    found = set().union(*map(codes_in, (HOUSE / "records").glob("*.py"))) - {"schema.missing_"}
+    no_codes = {"schema.missing_", "verifier.spec"}  # the beginning of some; the place of a field
+    found = set().union(*map(codes_in, (HOUSE / "records").glob("*.py"))) - no_codes
     assert {code for code, _ in table("records")} == found | {f"schema.missing_{name}" for name in MAP_FIELDS}
 
 

@@ -19,7 +19,16 @@ from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
-from toolkit.storage import Group, Ledger, Output, PartManifest, part_of, read_parquet, sha256_file
+from toolkit.storage import (
+    Group,
+    Ledger,
+    Output,
+    PartManifest,
+    digest_json,
+    part_of,
+    read_parquet,
+    sha256_file,
+)
 
 SILVER_STAGE = "silver/stage.manifest.json"
 
@@ -69,11 +78,16 @@ def _refine_jobs(spec: Spec, bronze: Bronze, same: PartManifest) -> list[RefineJ
         for part in parts:
             shard = part.outputs[0]
             bare = f"{name}/{part_of(shard.path)}"
-            settings = (spec.quality, spec.decontaminate, spec.dedup, spec.source.index(source))
+            settings = (spec.quality, spec.decontaminate, spec.dedup, _group(name))
             again = repeats.get(f"evidence/identity/{bare}.parquet", "")
             read = (shard.path, shard.sha256, again, source.regime, source.map)
             jobs.append(RefineJob(lake, bare, *read, *settings, items))
     return jobs
+
+
+def _group(source: str) -> int:
+    """The number of a source's group of texts: the same whatever other sources there are."""
+    return int(digest_json(source)[:7], 16)
 
 
 def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartManifest:
