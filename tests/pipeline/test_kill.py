@@ -18,7 +18,11 @@ SHARDS = "\n[ingest]\nshard_bytes = 2048\n"
 def start(spec, *options):
     command = [sys.executable, "-m", "toolkit", "run", str(spec), "-q", *options]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # not so in the background
     )
 
 
