@@ -17,7 +17,7 @@ from benchmarks import dedup_growth, dedup_hard, dedup_job, dedup_sketch, dedup_
 from benchmarks.dedup_job_peers import JOBS
 from benchmarks.dedup_sketch_peers import SKETCHERS
 from benchmarks.launch import record
-from toolkit.pipeline.workers import usable_cores
+from toolkit.pipeline.processes import usable_cores
 
 PEERS = ("daft", "rensa", "datasketch", "datatrove", "text-dedup", "spacy", "xxhash", "datasets")
 PARTS = ("sketch", "job", "truth", "decontaminate", "growth")

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 import toolkit
 from toolkit import dedup
-from toolkit.pipeline.workers import usable_cores
+from toolkit.pipeline.processes import usable_cores
 from toolkit.records import compared_text
 
 RESULTS = Path(__file__).resolve().parent / "results"

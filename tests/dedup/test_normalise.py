@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from toolkit.dedup import exact_ids, is_empty, normalise, same_text
-from toolkit.kernels.space import INERT
+from toolkit.dedup.points import ASK, tables
+from toolkit.dedup.points import POINTS as POINTS_IN_TABLES
 
 WHITE = "\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 POINTS = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c <= 0xDFFF]
@@ -38,18 +39,39 @@ def test_every_assigned_code_point_matches_the_oracle():
     assert wrong == []
 
 
-def test_inert_ranges_need_no_composition():
-    points = [chr(c) for lo, hi in INERT for c in range(lo, hi + 1)]
-    small = pc.utf8_lower(pa.array(points)).to_pylist()
-    for c in points + small:
-        assert unicodedata.normalize("NFC", c) == c and unicodedata.combining(c) == 0, hex(ord(c))
+def test_what_does_not_ask_is_left_alone_by_composition():
+    lower, order = tables()
+    sure = [c for c in POINTS if ord(c) < POINTS_IN_TABLES and order[ord(c)] != ASK]
+    assert len(sure) > 80_000
     seconds = {unicodedata.decomposition(c).split()[1] for c in POINTS if canonical_pair(c)}
-    assert not seconds & {f"{ord(c):04X}" for c in points + small}
+    for c in sure:
+        small = chr(lower[ord(c)])
+        for x in (c, small):
+            assert unicodedata.normalize("NFC", x) == x and f"{ord(x):04X}" not in seconds, hex(ord(c))
+        assert order[ord(c)] == unicodedata.combining(c) == unicodedata.combining(small)
+    above = [chr(c) for c in range(0x20000, 0x2F800)]
+    assert "".join(above) == unicodedata.normalize("NFC", "".join(above)) == "".join(above).lower()
 
 
 def canonical_pair(c):
     parts = unicodedata.decomposition(c).split()
     return len(parts) == 2 and not parts[0].startswith("<")
+
+
+SCRIPTS = (
+    "ΣσςάΆ \u0345бБйЙ שלום שּׁ عَرَبِيّ مُشَدَّد हिन्दी क़ क\u093c ไทยู่ ก็ "
+    "한국어 각 がか\u3099 ｶﾞ Ⱥ ⱥ 𝔸 𐐀 \U000105c9 \U0002f800 \U00020000"
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(SCRIPTS + "\u064b\u0651\u0e38\u0e48\u05bc\u05c1\u094d\u1161\u11a8", max_size=20))
+def test_scripts_with_marks_in_any_order_match_the_oracle(text):
+    assert one(text) == oracle(text)
+
+
+def test_lower_case_may_be_longer_than_what_it_came_from():
+    assert one("Ⱥ" * 1000) == "ⱥ" * 1000
 
 
 ALPHABET = (

@@ -243,7 +243,7 @@ def test_processes_are_as_good_as_threads(mixed):
 
 
 def test_with_an_executor_only_a_few_spans_are_read_ahead(tmp_path):
-    from toolkit.pipeline.workers import usable_cores
+    from toolkit.pipeline.processes import usable_cores
 
     (tmp_path / "f.jsonl").write_bytes(b'{"a":1}\n' * 1000)
     given = []

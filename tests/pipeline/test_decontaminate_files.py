@@ -11,8 +11,8 @@ from lakes import tree, words, write_lines
 
 import toolkit
 from toolkit.errors import RequestError
-from toolkit.pipeline import texts
 from toolkit.pipeline.report.facts import collect
+from toolkit.pipeline.stages.plain import parts
 from toolkit.storage import Ledger, sha256_file
 
 QUESTION = words("quiz", 15)
@@ -106,7 +106,7 @@ def test_a_table_a_parquet_file_and_lines_lose_the_same_rows(world, policy):
 
 
 def test_the_same_bytes_whatever_the_workers_and_the_parts_are_cut_by_the_input(world, monkeypatch):
-    monkeypatch.setattr(texts, "PART_BYTES", 500)
+    monkeypatch.setattr(parts, "PART_BYTES", 500)
     write_lines(
         world / "in.jsonl", [*ROWS, *({"messages": chat(f"q{i}", words(f"w{i}", 9))} for i in range(40))]
     )
@@ -116,10 +116,10 @@ def test_the_same_bytes_whatever_the_workers_and_the_parts_are_cut_by_the_input(
 
 
 def test_a_second_call_replaces_what_the_first_wrote_and_nothing_else(world, monkeypatch):
-    monkeypatch.setattr(texts, "PART_BYTES", 300)
-    decontaminate()
+    monkeypatch.setattr(parts, "PART_BYTES", 300)
+    decontaminate("flag")
     assert len(list((world / "out").glob("part-*"))) > 1
-    monkeypatch.setattr(texts, "PART_BYTES", 1 << 20)
+    monkeypatch.setattr(parts, "PART_BYTES", 1 << 20)
     decontaminate()
     assert len(list((world / "out").glob("part-*"))) == 1 and not (world / "out" / ".work").exists()
     (world / "mine").mkdir()
@@ -136,13 +136,38 @@ def test_a_second_call_replaces_what_the_first_wrote_and_nothing_else(world, mon
         ({"policy": "burn"}, "policy is 'burn'; expected one of drop, cut, flag"),
         ({"ngram": 1}, "ngram is 1; expected 2 to 100"),
         ({"text": "nope"}, "in.jsonl:1: no field 'nope'; it has messages"),
-        ({"out": None}, "workers need out"),
     ],
 )
 def test_a_wrong_request_says_what_is_wrong(world, options, said):
     with pytest.raises(RequestError, match=said):
         decontaminate(**options)
     assert not (world / "out" / "ledger.json").exists()
+
+
+def test_lines_that_are_no_records_are_set_aside_and_counted(world):
+    raw = (world / "in.jsonl").read_bytes()
+    (world / "in.jsonl").write_bytes(b'{"messages": [\n' + raw + b"[1]\n\xff\n")
+    done = decontaminate()
+    entries = [
+        json.loads(line)
+        for line in (world / "out/quarantine/texts/part-00000.jsonl").read_bytes().splitlines()
+    ]
+    places = [(entry["origin"]["line"], entry["reason"]) for entry in entries]
+    assert places == [(1, "json.truncated"), (6, "json.not_object"), (7, "utf8.invalid")]
+    assert done.evidence["row"].to_pylist() == [3, 4, 5]
+    assert sum(group["records"] for group in done.ledger["quarantined"].values()) == 3
+    assert "7 rows in, 1 out, 3 removed, 3 lines set aside" in repr(done)
+    (world / "in.jsonl").write_bytes(raw)
+    decontaminate()
+    assert not list((world / "out" / "quarantine").rglob("part-*"))
+
+
+def test_a_dask_cluster_writes_the_same_bytes(world, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(parts, "PART_BYTES", 300)
+    decontaminate(out="one")
+    toolkit.decontaminate("in.jsonl", "eval.jsonl", "two", cluster="local:2")
+    assert tree(world / "one") == tree(world / "two")
 
 
 def test_the_command_prints_what_the_sets_lost(world):

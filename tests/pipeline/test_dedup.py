@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +14,8 @@ import pytest
 
 import toolkit
 from toolkit.errors import GateError, RequestError
-from toolkit.pipeline.stages import similar, texts
+from toolkit.pipeline.stages import similar
+from toolkit.pipeline.stages.plain import parts
 
 WORDS = [f"w{i}" for i in range(400)]
 
@@ -141,8 +144,7 @@ def test_any_number_of_workers_writes_the_same_bytes(many, tmp_path, how, monkey
 
 def test_parts_and_blocks_of_any_size_keep_the_same_records(many, tmp_path, monkeypatch):
     whole = toolkit.dedup(many, tmp_path / "one", workers=1)
-    monkeypatch.setattr(texts, "PART_BYTES", 3000)
-    monkeypatch.setattr(texts, "_LIMITS", texts.Limits(3000, 1 << 20))
+    monkeypatch.setattr(parts, "PART_BYTES", 3000)
     monkeypatch.setattr(similar, "BLOCK_BYTES", 1000)
     cut = toolkit.dedup(many, tmp_path / "other", workers=1)
     order = [("removed_id", "ascending"), ("kept_id", "ascending")]
@@ -301,6 +303,8 @@ def test_wrong_requests_are_refused_in_words(tmp_path):
         ({"inputs": source, "slots": 16, "threshold": 0.3, "recall": 0.9999}, "no bands of 16 slots"),
         ({"inputs": source, "against": tmp_path}, "holds no finished dedup"),
         ({"inputs": source, "workers": 0}, "at least 1"),
+        ({"inputs": source, "text": "body"}, "none of the 1 records has a text in 'body'"),
+        ({"inputs": pa.table({"id": [1, 2]})}, "none of the 2 records has a text or a conversation"),
     ]
     for options, message in cases:
         with pytest.raises(RequestError, match=message):
@@ -309,6 +313,15 @@ def test_wrong_requests_are_refused_in_words(tmp_path):
     with pytest.raises(RequestError, match="shingle = 'word:5'"):
         toolkit.dedup(source, tmp_path / "second", shingle="byte:24", against=tmp_path / "first", workers=1)
     assert not Path(tmp_path / "out2" / "MANIFEST.json").exists()
+
+
+def test_the_command_prints_what_was_found(tmp_path):
+    write_lines(tmp_path / "in.jsonl", [{"text": "a b"}, {"text": "A  B"}, {"text": "c"}])
+    command = [sys.executable, "-m", "toolkit", "dedup", tmp_path / "in.jsonl", "--out", tmp_path / "out"]
+    done = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, check=True)
+    assert "3 records in, 2 out: 1 exact and 0 near-duplicates removed" in done.stdout
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["manifest"]["dedup"]["copies"] == 1
 
 
 def templated(count, seed=0):

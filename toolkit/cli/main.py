@@ -108,6 +108,7 @@ def ingest(
     quiet: Quiet = False,
 ) -> None:
     """Land raw files as traced, validated, compressed JSON lines, and nothing more."""
+    _begin(paths, workers, cluster)
     from toolkit.pipeline.spec.tables import Ingest
 
     sizes = [size for size in (shard_mb, max_record_mb) if size is not None]
@@ -160,6 +161,7 @@ def dedup(
     quiet: Quiet = False,
 ) -> None:
     """Remove exact and near-duplicates, each with the similarity that was measured."""
+    _begin(inputs, workers, cluster)
     options = (text, threshold, recall, shingle, against or (), keep, chains, common, max_loss)
     how = (slots, scheme, seed)
     show(toolkit.dedup(inputs, out, *options, *how, workers, cluster, _progress(quiet or json)), json)
@@ -182,11 +184,13 @@ def decontaminate(
     ngram: Annotated[int, typer.Option(help="Words that a shared span must have.")] = 13,
     policy: Annotated[str, typer.Option(help="drop the row, cut a chat before it, or flag it.")] = "drop",
     workers: Workers = None,
+    cluster: Cluster = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Take what evaluation sets hold out of plain files, with the spans as evidence."""
-    options = (text, ngram, policy, workers, _progress(quiet or json))
+    _begin(inputs, workers, cluster)
+    options = (text, ngram, policy, workers, cluster, _progress(quiet or json))
     show(toolkit.decontaminate(inputs, against, out, *options), json)
 
 
@@ -305,6 +309,13 @@ def _progress(quiet: bool) -> Any:
     from toolkit.pipeline.progress import for_people
 
     return for_people(quiet)
+
+
+def _begin(paths: Any, workers: int | None, cluster: str | None) -> None:
+    """Let other processes import what they need while this one does."""
+    from toolkit.pipeline.processes import start_early
+
+    start_early(paths, workers, cluster)
 
 
 def _ids(path: Path) -> list[str]:

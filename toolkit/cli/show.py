@@ -31,9 +31,10 @@ def harmless(text: str) -> str:
 
 
 def data_of(value: Any) -> Any:
-    """``value`` as what JSON can hold; bytes become text with escapes, paths become text."""
+    """``value`` as what JSON can hold: bytes and paths become text, tables are left in their files."""
     if dataclasses.is_dataclass(value):
-        return {item.name: data_of(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        named = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+        return {name: data_of(item) for name, item in named.items() if not hasattr(item, "num_rows")}
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else " ".join(key): data_of(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -8,7 +8,8 @@ mapping, one code point to one: U+0130 becomes "i" (``str.lower`` adds a dot), a
 sigma is not special. White space is the 25 code points of White_Space: U+0009-000D, 0020,
 0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000; not the zero-width ones, and not
 U+001C-001F, which ``str.isspace`` accepts. Every id and signature depends on this, so a
-change needs a new version. Unicode tables are Arrow's (utf8proc).
+change needs a new version. Unicode tables are Arrow's (utf8proc); where they are not needed, see
+``points``.
 """
 
 from __future__ import annotations
@@ -17,41 +18,42 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.dedup.points import tables
 from toolkit.kernels import text_buffers, to_text
 from toolkit.kernels.space import classify, collapse
 
 VERSION = 1
-_ASCII, _LOWER, _NFC = 0, 1, 2
+_NO_TABLES = np.empty(0, np.int32), np.empty(0, np.uint8)
+_ASK = 2  # the class of a text that may not be in NFC
 
 
 def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Normalise each text (v1). Nulls become empty. Texts must be valid UTF-8, as Arrow's are.
 
-    ASCII texts need one pass of a kernel; others are lowered by Arrow first, and those with code
-    points outside ``space.INERT`` also go through NFC.
+    Where the tables of ``points`` show that a text is in NFC, that is one pass of a kernel; the others
+    are lowered and composed by Arrow first.
     """
     data, offsets = text_buffers(texts)
+    ascii_only = not len(data) or int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80
+    lower, order = _NO_TABLES if ascii_only else tables()
     kinds = np.zeros(len(offsets) - 1, np.uint8)
-    classify(data, offsets, kinds)
-    folded, folded_row = _fold(to_text(data, offsets), kinds)
-    other, other_offsets = text_buffers(folded)
-    room = int(offsets[-1] - offsets[0] + other_offsets[-1] - other_offsets[0])
-    out, out_offsets = np.empty(room, np.uint8), np.empty(len(offsets), np.int64)
-    size = collapse(data, offsets, other, other_offsets, folded_row, out, out_offsets)
+    classify(data, offsets, order, kinds)
+    row = np.flatnonzero(kinds == _ASK)
+    composed_row = np.full(len(kinds), -1, np.int64)
+    composed_row[row] = np.arange(len(row))
+    composed, composed_offsets = text_buffers(_composed(to_text(data, offsets), row))
+    size = int(offsets[-1] - offsets[0] + composed_offsets[-1] - composed_offsets[0])
+    out, out_offsets = np.empty(size + size // 2, np.uint8), np.empty(len(offsets), np.int64)
+    size = collapse(data, offsets, composed, composed_offsets, composed_row, lower, out, out_offsets)
     return to_text(out[:size], out_offsets)
 
 
-def _fold(texts: pa.Array, kinds: np.ndarray) -> tuple[pa.Array, np.ndarray]:
-    """Lower and compose the texts that are not ASCII; say which row of the result is whose."""
-    folded_row = np.full(len(kinds), -1, np.int64)
-    lower, nfc = np.flatnonzero(kinds == _LOWER), np.flatnonzero(kinds == _NFC)
-    if not len(lower) and not len(nfc):
-        return pa.array([], pa.large_string()), folded_row
-    folded_row[lower] = np.arange(len(lower))
-    folded_row[nfc] = len(lower) + np.arange(len(nfc))
-    composed = pc.utf8_normalize(texts.take(pa.array(nfc)), form="NFC")
-    composed = pc.utf8_normalize(pc.utf8_lower(composed), form="NFC")
-    return pa.concat_arrays([pc.utf8_lower(texts.take(pa.array(lower))), composed]), folded_row
+def _composed(texts: pa.Array, rows: np.ndarray) -> pa.Array:
+    """Some of the texts in NFC, in lower case, in NFC again."""
+    if not len(rows):
+        return pa.array([], pa.large_string())
+    composed = pc.utf8_normalize(texts.take(pa.array(rows)), form="NFC")
+    return pc.utf8_normalize(pc.utf8_lower(composed), form="NFC")
 
 
 def is_empty(normalised: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -22,6 +22,7 @@ def _array(dtype: types.Type, dims: int = 1, readonly: bool = True) -> types.Arr
 
 BYTES = _array(types.uint8)
 OUT_FLAGS = _array(types.boolean, readonly=False)
+I32S = _array(types.int32)
 I64S = _array(types.int64)
 U64S = _array(types.uint64)
 U32S = _array(types.uint32)

@@ -37,8 +37,8 @@ DIGESTS = {
     "word_rounds": "81551e3152e98aa4",
     "byte_rounds": "b27cb6ffb785203f",
     "band_keys": "036e0a9ef6bd71ff",
-    "classify": "0ee3c2c05cb26cd9",
-    "collapse": "b96967692a7e8d59",
+    "classify": "4f1366f56ad5b2eb",
+    "collapse": "4b4251fa3c0099f5",
     "unpunctuate": "d155bb1af4c59398",
     "screen": "757454746a2d4d39",
     "frame": "757ebf91c79b3ba1",
@@ -86,9 +86,11 @@ def _texts(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
     from toolkit.kernels import screen, space
 
     n = len(offsets) - 1
-    classes, out, ends = np.zeros(n, np.uint8), np.zeros(len(data), np.uint8), np.zeros(n + 1, np.int64)
-    space.classify(data, offsets, classes)
-    size = space.collapse(data, offsets, data, offsets, np.full(n, -1, np.int64), out, ends)
+    classes, out, ends = np.zeros(n, np.uint8), np.zeros(2 * len(data), np.uint8), np.zeros(n + 1, np.int64)
+    lower = np.arange(0x20000, dtype=np.int32)
+    lower[0xC0:0xDF] += 0x20
+    space.classify(data, offsets, (lower % 251).astype(np.uint8), classes)
+    size = space.collapse(data, offsets, data, offsets, np.full(n, -1, np.int64), lower, out, ends)
     found = {"classify": digest(classes), "collapse": digest(out[:size], ends)}
     size = space.unpunctuate(data, offsets, out, ends)
     found["unpunctuate"] = digest(out[:size], ends)

@@ -1,11 +1,8 @@
-"""White space, ASCII case and punctuation on UTF-8 bytes: the cheap half of normalising.
+"""White space, case and punctuation on UTF-8 bytes: normalising, but for composition.
 
-``collapse`` lowers ASCII letters, turns every run of Unicode white space (the 25 code points
-of the White_Space property) into one space, and trims. ``classify`` says which texts need more
-than that: 0 ASCII only, 1 needs lower case, 2 may also need NFC. Class 1 holds texts whose
-every code point lies in INERT: ranges in which NFC changes nothing and nothing composes,
-before and after lower case (the tests check each code point). NFC costs seven times as much
-as lower case, and curly quotes, accents, Cyrillic and Chinese do not need it.
+``classify`` says which texts are in NFC before and after lower case, by the tables of
+``dedup.points``: 0 ASCII only, 1 so, 2 not certain. ``collapse`` lowers every code point, turns runs
+of white space into one space, and trims. A look-up costs a tenth of composing.
 """
 
 from __future__ import annotations
@@ -13,105 +10,118 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from toolkit.kernels.compile import BYTES, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, POINTER, kernel, pointer
-
-INERT = np.array(
-    [
-        (0x0080, 0x02FF),  # Latin and IPA letters
-        (0x0400, 0x047F),  # Cyrillic
-        (0x2002, 0x205F),  # general punctuation, without the two quads that NFC replaces
-        (0x20A0, 0x20BF),  # currency
-        (0x2500, 0x25FF),  # boxes and shapes
-        (0x3001, 0x3029),  # CJK punctuation
-        (0x3041, 0x3096),  # hiragana, without the combining voice marks
-        (0x309B, 0x30FF),  # katakana
-        (0x3400, 0x9FFF),  # CJK ideographs
-        (0xAC00, 0xD7A3),  # Hangul syllables
-        (0xFE00, 0xFE0F),  # variation selectors
-        (0xFF00, 0xFFEF),  # full-width and half-width forms
-        (0x1F000, 0x1FAFF),  # emoji
-    ],
-    np.int64,
+from toolkit.kernels.compile import (
+    BYTES,
+    I32S,
+    I64S,
+    OUT_BYTES,
+    OUT_FLAGS,
+    OUT_I64S,
+    POINTER,
+    kernel,
+    pointer,
 )
+
+ASK = 255  # see dedup.points
+_IDEOGRAPHS, _REPLACED = 0x20000, 0x2F800  # from here on only what NFC leaves alone; what it replaces
 _TABLE = np.arange(256, dtype=np.uint8)
 _TABLE[65:91] += 32
 _TABLE[9:14] = 32
 _KEPT = np.array([chr(b).isalnum() and b < 128 for b in range(256)], np.uint8)
 
 
-@kernel(types.void(BYTES, I64S, OUT_BYTES))
-def classify(data, offsets, out):
-    """Write each text's class (0, 1 or 2, see above) into ``out`` uint8[n]."""
+@kernel(types.int64(POINTER, types.int64, types.int64))
+def point_at(text, i, width):
+    """The code point of ``width`` bytes, 2 to 4, at ``i``."""
+    point = types.int64(text[i]) & (0xFF >> (width + 1))
+    for j in range(i + 1, i + width):
+        point = point << 6 | types.int64(text[j]) & 0x3F
+    return point
+
+
+@kernel(types.void(BYTES, I64S, BYTES, OUT_BYTES))
+def classify(data, offsets, order, out):
+    """Write each text's class (0, 1 or 2, see above) into ``out`` uint8[n]; ``order`` as in dedup.points."""
+    text, ordered = pointer(data), pointer(order)
     for row in range(len(offsets) - 1):
         start, stop = offsets[row], offsets[row + 1]
         high = np.uint8(0)
         for i in range(start, stop):
-            high |= data[i]
+            high |= text[i]
         out[row] = 0
         if high < 0x80:
             continue
-        kind, point, i = 1, 0, start
+        kind, last, i = 1, 0, start
         while i < stop and kind == 1:
-            lead = types.int64(data[i])
-            width = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-            if width > 1:
-                point = lead & (0xFF >> (width + 1))
-                for j in range(i + 1, min(i + width, stop)):
-                    point = point << 6 | types.int64(data[j]) & 0x3F
+            lead = types.int64(text[i])
+            if lead < 0x80:
+                last, i = 0, i + 1
+                continue
+            width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            point = point_at(text, i, width)
+            mark = 0
+            if point < _IDEOGRAPHS:
+                mark = types.int64(ordered[point])
+            elif point >= _REPLACED:
+                mark = ASK
+            if mark == ASK or (mark != 0 and mark < last):
                 kind = 2
-                for r in range(len(INERT)):
-                    if INERT[r, 0] <= point <= INERT[r, 1]:
-                        kind = 1
-                        break
+            last = mark
             i += width
         out[row] = kind
 
 
-@kernel(types.int64(POINTER, types.int64, types.int64))
-def space_width(data, i, stop):
-    """Bytes of the non-ASCII white space at ``i``, or 0; ``dedup.normalise`` lists the code points."""
-    lead = data[i]
-    if lead == 0xC2 and i + 2 <= stop:
-        return 2 if data[i + 1] == 0x85 or data[i + 1] == 0xA0 else 0
-    if lead < 0xE1 or lead > 0xE3 or i + 3 > stop:
-        return 0
-    one, two = data[i + 1], data[i + 2]
-    if lead == 0xE1:
-        return 3 if one == 0x9A and two == 0x80 else 0
-    if lead == 0xE3:
-        return 3 if one == 0x80 and two == 0x80 else 0
-    if one == 0x80:
-        return 3 if 0x80 <= two <= 0x8A or two == 0xA8 or two == 0xA9 or two == 0xAF else 0
-    return 3 if one == 0x81 and two == 0x9F else 0
+@kernel(types.int64(BYTES, I64S, BYTES, I64S, I64S, I32S, OUT_BYTES, OUT_I64S))
+def collapse(data, offsets, composed, composed_offsets, composed_row, lower, out, out_offsets):
+    """Lower case, collapse white space and trim; return the bytes written.
 
-
-@kernel(types.int64(BYTES, I64S, BYTES, I64S, I64S, OUT_BYTES, OUT_I64S))
-def collapse(data, offsets, folded, folded_offsets, folded_row, out, out_offsets):
-    """Lower ASCII, collapse white space and trim; return the bytes written.
-
-    Row r is read from ``data``, or, when ``folded_row[r]`` is not -1, from that row of ``folded``.
-    ``out`` needs as many bytes as the rows that are read.
+    Row r is read from ``data``, or, when ``composed_row[r]`` is not -1, from that row of ``composed``.
+    ``lower`` as in dedup.points. ``out`` needs 3/2 of the bytes that are read: a lower case may be longer.
     """
-    plain, lowered, size = pointer(data), pointer(folded), 0
-    table = pointer(_TABLE)
+    plain, other_text, size = pointer(data), pointer(composed), 0
+    table, lowered = pointer(_TABLE), pointer(lower)
     for row in range(len(offsets) - 1):
         out_offsets[row] = size
-        other = folded_row[row]
-        text = plain if other < 0 else lowered
-        i = offsets[row] if other < 0 else folded_offsets[other]
-        stop = offsets[row + 1] if other < 0 else folded_offsets[other + 1]
+        other = composed_row[row]
+        text = plain if other < 0 else other_text
+        i = offsets[row] if other < 0 else composed_offsets[other]
+        stop = offsets[row + 1] if other < 0 else composed_offsets[other + 1]
         first, previous = size, np.uint8(0x20)
         while i < stop:
             byte = table[text[i]]
-            step = 1
-            if byte >= 0x80:
-                width = space_width(text, i, stop)
-                if width > 0:
-                    byte, step = np.uint8(0x20), width
-            out[size] = byte
-            size += (byte != 0x20) | (previous != 0x20)
-            previous = byte
-            i += step
+            if byte < 0x80:
+                out[size] = byte
+                size += (byte != 0x20) | (previous != 0x20)
+                previous = byte
+                i += 1
+                continue
+            width = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            point = point_at(text, i, width)
+            i += width
+            if point < _IDEOGRAPHS:
+                point = types.int64(lowered[point])
+            if point < 0x80:
+                byte = np.uint8(point)
+                out[size] = byte
+                size += (byte != 0x20) | (previous != 0x20)
+                previous = byte
+                continue
+            previous = np.uint8(0xFF)
+            if point < 0x800:
+                out[size] = 0xC0 | point >> 6
+                size += 1
+            else:
+                if point < 0x10000:
+                    out[size] = 0xE0 | point >> 12
+                    size += 1
+                else:
+                    out[size] = 0xF0 | point >> 18
+                    out[size + 1] = 0x80 | point >> 12 & 0x3F
+                    size += 2
+                out[size] = 0x80 | point >> 6 & 0x3F
+                size += 1
+            out[size] = 0x80 | point & 0x3F
+            size += 1
         if size > first and out[size - 1] == 0x20:
             size -= 1
     out_offsets[len(offsets) - 1] = size

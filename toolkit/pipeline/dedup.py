@@ -15,24 +15,33 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.errors import GateError, RequestError, ToolkitError
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.pipeline.compare import compare
+from toolkit.pipeline.deduped import Deduped
 from toolkit.pipeline.jobs import WORK, job_key
+from toolkit.pipeline.losses import alarms_of, check_losses, losses_of
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.settled import INDEX, MANIFEST, Settled, mask_name, read_settled, settings_data
 from toolkit.pipeline.spec.reader import check_dedup
 from toolkit.pipeline.spec.tables import Dedup, as_data
-from toolkit.pipeline.stages.compared import SurvivorJob, TextJob
 from toolkit.pipeline.stages.corpus import load_corpus
-from toolkit.pipeline.stages.texts import TextPart, text_parts
+from toolkit.pipeline.stages.plain import (
+    Input,
+    Inputs,
+    TextPart,
+    as_inputs,
+    check_apart,
+    read_survivors,
+    text_parts,
+)
+from toolkit.pipeline.stages.plain.dedup import SurvivorJob, TextJob
 from toolkit.pipeline.stages.verdict import verdict_digests
 from toolkit.pipeline.workers import Workers
 from toolkit.records import EVIDENCE
@@ -52,55 +61,10 @@ from toolkit.storage import (
 
 TIMINGS = "timings.json"  # alone of all files it differs between runs
 EVIDENCE_PATH = "evidence/duplicates.parquet"
-Input = str | Path | pa.Table
-
-
-@dataclass(frozen=True)
-class Deduped:
-    """What came of a dedup: where it lies, its manifest, and how long this call took."""
-
-    out: Path | None
-    manifest: Mapping[str, Any] = field(repr=False)
-    survivors: pa.Table | None = field(repr=False)
-    evidence: pa.Table = field(repr=False)
-    timings: Mapping[str, Any] = field(repr=False)
-    seconds: float
-    worked: bool
-
-    @property
-    def ledgers(self) -> list[Ledger]:
-        """The books: what was read, and what dedup let pass."""
-        return [Ledger.from_dict(ledger) for ledger in self.manifest["ledgers"]]
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Bands, candidates, verified pairs, what chains would have cost, and more."""
-        return self.manifest["dedup"]
-
-    def __repr__(self) -> str:
-        read, books = self.ledgers
-        gone = {name: group.records for name, group in books.removed.items()}
-        facts = self.facts
-        aside = sum(group.records for group in read.quarantined.values())
-        lines = [
-            f"{books.records_in.records:,} records in, {books.records_out.records:,} out: "
-            f"{gone.get('exact', 0):,} exact and {gone.get('near', 0):,} near-duplicates removed"
-            + (f", {aside:,} lines set aside" if aside else ""),
-            f"{facts['copies_after_normalising']:,} of {facts['copies']:,} copies equal only when normalised",
-            f"bands {facts['bands']} x {facts['rows']}, recall {facts['recall_at_threshold']} at the "
-            f"threshold; {facts['candidate_pairs']:,} candidate pairs, {facts['verified_pairs']:,} similar",
-            f"connected components would have removed {facts['texts_components_would_remove']:,} texts where "
-            f"verified choice removes {facts['texts_removed']:,}",
-        ]
-        steps = (f"{name} {took['seconds']:.1f}" for name, took in self.timings.items())
-        lines.append(f"seconds: {', '.join(steps)}")
-        lines += [f"alarm: {line}" for line in self.manifest["alarms"]]
-        took = f"{self.seconds:.1f} s" if self.worked else f"nothing to do, {self.seconds:.1f} s"
-        return "\n".join([*lines, f"{self.out or 'in memory'} ({took})"])
 
 
 def dedup(
-    inputs: Input | Sequence[Input],
+    inputs: Inputs,
     out: str | Path | None = None,
     text: str | None = None,
     threshold: float = 0.8,
@@ -134,7 +98,7 @@ def dedup(
     or the books do not balance; nothing is published then.
     """
     started = time.perf_counter()
-    named = [inputs] if isinstance(inputs, str | Path | pa.Table) else list(inputs)
+    named = as_inputs(inputs)
     held = [against] if isinstance(against, str | Path) else list(against)
     order = keep.split(",") if isinstance(keep, str) else keep
     preferred = tuple(name.strip() for name in order)
@@ -151,9 +115,7 @@ def dedup(
 
 def _in_memory(found: Deduped) -> Deduped:
     assert found.out is not None
-    tables = [pq.read_table(path) for path in sorted(found.out.glob("part-*.parquet"))]
-    survivors = pa.concat_tables(tables, promote_options="default") if tables else None
-    evidence = pa.concat_tables([found.evidence]).combine_chunks()
+    survivors, evidence = read_survivors(found.out), pa.concat_tables([found.evidence]).combine_chunks()
     return Deduped(None, found.manifest, survivors, evidence, found.timings, found.seconds, found.worked)
 
 
@@ -169,9 +131,7 @@ def _into(
     held, digests = read_settled(against, settings)
     if out in against:
         raise RequestError(f"{out} cannot be held against itself: give the new texts a folder of their own.")
-    for given in inputs:
-        if isinstance(given, str | Path) and Path(given).resolve() in out.parents:
-            raise RequestError(f"{out} lies in the input {given}: give the output a folder outside of it.")
+    check_apart(out, inputs)
     _make_folder(out)
     with locked(out):
         clean_leftovers(out)
@@ -200,6 +160,7 @@ def _build(
 ) -> dict[str, Any]:
     jobs = [TextJob(out, part, text, settings) for part in parts]
     read = runner.stage("texts", jobs)
+    _check_field(read, text)
     corpus, sketch = load_corpus(
         out,
         [*held.stems, *(job.stem for job in jobs)],
@@ -215,8 +176,8 @@ def _build(
     ]
     made = runner.stage("survivors", survivors)
     ledgers = [_total("texts", "bytes", read), _total("dedup", "tokens", made)]
-    losses = _losses(parts, made)
-    _check_losses(losses, settings.max_loss)
+    losses = losses_of(parts, made)
+    check_losses(losses, settings.max_loss)
     _join_evidence(out, [job.proof for job in survivors])
     new_masks = [group for group in sorted(masks.paths) if group >= held.next_group]
     index = [out / INDEX / mask_name(group - held.next_group) for group in new_masks]
@@ -238,48 +199,23 @@ def _build(
         "ledgers": [ledger.to_dict() for ledger in ledgers],
         "dedup": facts,
         "inputs": losses,
-        "alarms": _alarms(losses, facts),
+        "alarms": alarms_of(losses, facts),
         "masks": {str(group - held.next_group): masks.digests[group] for group in new_masks},
         "index": [job.part.part for job in survivors if (out / INDEX / f"{job.part.part}.keys.npy").exists()],
         "files": [vars(output) for output in sorted(outputs, key=lambda output: output.path)],
     }
 
 
+def _check_field(read: Sequence[PartManifest], text: str | None) -> None:
+    """RequestError if no record of any input has what is to be compared."""
+    records = sum(manifest.ledgers[0].records_out.records for manifest in read)
+    if 0 < records == sum(manifest.facts["without"] for manifest in read):
+        wanted = "a text or a conversation" if text is None else f"a text in {text!r}"
+        raise RequestError(f"none of the {records:,} records has {wanted}: name the field with --text.")
+
+
 def _total(stage: str, unit: str, manifests: Sequence[PartManifest]) -> Ledger:
     return sum((manifest.ledgers[0] for manifest in manifests), Ledger(stage, unit)).check()
-
-
-def _losses(parts: Sequence[TextPart], made: Sequence[PartManifest]) -> list[dict[str, Any]]:
-    """Records in and removed of each input."""
-    found: dict[int, dict[str, Any]] = {}
-    for part, manifest in zip(parts, made, strict=True):
-        books = manifest.ledgers[0]
-        entry = found.setdefault(part.source, {"input": f"input-{part.source}", "in": 0, "removed": 0})
-        entry["in"] += books.records_in.records
-        entry["removed"] += sum(group.records for group in books.removed.values())
-    return [found[source] for source in sorted(found)]
-
-
-def _check_losses(losses: Sequence[Mapping[str, Any]], most: float) -> None:
-    for loss in losses:
-        if loss["removed"] > most * loss["in"]:
-            raise GateError(
-                f"{loss['input']} would lose {loss['removed']:,} of {loss['in']:,} records, more than "
-                f"max_loss = {most} allows. Nothing was published."
-            )
-
-
-def _alarms(losses: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[str]:
-    told = [
-        f"{loss['input']} loses {loss['removed'] / loss['in']:.0%} of its {loss['in']:,} records"
-        for loss in losses
-        if loss["in"] >= 20 and loss["removed"] > 0.5 * loss["in"]
-    ]
-    if facts["largest_bucket"] >= 100 and facts["largest_bucket"] > 0.5 * sum(loss["in"] for loss in losses):
-        told.append(
-            f"one bucket holds {facts['largest_bucket']:,} texts: do most share a template that decides?"
-        )
-    return told
 
 
 def _join_evidence(out: Path, pieces: Sequence[Path]) -> None:
@@ -294,8 +230,6 @@ def _join_evidence(out: Path, pieces: Sequence[Path]) -> None:
 
 
 def _make_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise RequestError(f"{out} is a file; expected a folder to write to.")
     known = {MANIFEST, WORK, INDEX, "evidence", "quarantine", ".lock"}
     if out.is_dir() and not (out / WORK).exists() and not (out / MANIFEST).exists():
         strangers = sorted(path.name for path in out.iterdir() if path.name not in known)

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.kernels import known_answer, pick
-from toolkit.pipeline.workers import usable_cores
+from toolkit.pipeline.processes import usable_cores
 
 _PROBE_BYTES = 32 << 20
 

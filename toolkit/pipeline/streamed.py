@@ -41,8 +41,9 @@ from toolkit.ingest import (
 )
 from toolkit.ingest.readers import ROWS, batch_of, check_rows, record_of, sliced
 from toolkit.pipeline.plan import door_of
+from toolkit.pipeline.processes import usable_cores
 from toolkit.pipeline.spec.tables import Source, Spec
-from toolkit.pipeline.workers import in_order, usable_cores
+from toolkit.pipeline.workers import in_order
 
 SHOWN = 100
 Named = Sequence[tuple[str, Path | BinaryIO]]

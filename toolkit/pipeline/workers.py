@@ -20,17 +20,9 @@ from typing import Any, TypeVar
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.pipeline.jobs import Job, Outcome, execute
-
-_PRELOAD = [
-    f"toolkit.pipeline.stages.{name}" for name in ("ingest", "refine", "similar", "silver", "tokens", "gold")
-]
+from toolkit.pipeline.processes import process_context, usable_cores
 
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
-
-
-def usable_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(
@@ -112,11 +104,7 @@ class Workers:
         return self._executor
 
     def _processes(self) -> Executor:
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        context = multiprocessing.get_context(method)
-        if method == "forkserver":
-            context.set_forkserver_preload(_PRELOAD)
-        pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_die_with_parent)
+        pool = ProcessPoolExecutor(self.count, mp_context=process_context(), initializer=_die_with_parent)
         self._close = lambda: pool.shutdown(wait=True, cancel_futures=True)
         return pool
 

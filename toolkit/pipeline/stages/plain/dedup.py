@@ -11,13 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.corpus import Corpus
+from toolkit.pipeline.stages.plain.compared import Compared, compared_texts
+from toolkit.pipeline.stages.plain.parts import TextPart
+from toolkit.pipeline.stages.plain.rows import Rows, lines_at, read_rows
+from toolkit.pipeline.stages.plain.survivors import write_survivors
 from toolkit.pipeline.stages.sketches import group_of, sketch_files, write_rows
-from toolkit.pipeline.stages.texts import TextPart, TextRows, read_part
 from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of
 from toolkit.storage import (
     Group,
@@ -62,14 +66,16 @@ class TextJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.stem))
-        found = read_part(self.part, self.text)
-        table, order_id = _rows(self.part, found), _leading(found.ids)
+        found = read_rows(self.part)
+        compared = compared_texts(found, self.text)
+        ids = found.ids(compared.texts)
+        table, order_id = _rows(self.part, found, compared, ids), _leading(ids)
         names = [name for name in self.settings.keep if name not in ("rank", "length", "id")]
         facts = {name: found.number(name) for name in names}
         facts["rank"] = np.full(len(found), self.part.source)
         kind = np.zeros(len(found), np.int8)
-        group = group_of(self.part.source, found.conversation, self.settings)
-        write_rows(self.stem, table, found.texts, kind, group, order_id, facts, self.settings)
+        group = group_of(self.part.source, compared.conversation, self.settings)
+        write_rows(self.stem, table, compared.texts, kind, group, order_id, facts, self.settings)
         outputs = [Output.of(self.out, path, len(found)) for path in sketch_files(self.stem)[::2]]
         path = self.out / "quarantine" / "texts" / f"{self.part.part}.jsonl"
         if found.quarantine:
@@ -77,7 +83,8 @@ class TextJob:
             outputs.append(Output.of(self.out, path, sum(g.records for g in found.rejected.values())))
         else:
             path.unlink(missing_ok=True)
-        manifest = PartManifest(f"texts {self.part.part}", self.key, outputs, [_books(found)])
+        books, without = [_books(found, compared, ids)], {"without": compared.without}
+        manifest = PartManifest(f"texts {self.part.part}", self.key, outputs, books, without)
         manifest.write(manifest_beside(self.stem))
         return [manifest]
 
@@ -93,11 +100,6 @@ class SurvivorJob:
     verdict_digest: str
     sketch_key: str
     settings: Dedup
-
-    @property
-    def output(self) -> Path:
-        """The survivors, in the format that they came in."""
-        return self.out / f"{self.part.part}.{self.part.format}"
 
     @property
     def proof(self) -> Path:
@@ -117,22 +119,17 @@ class SurvivorJob:
         kept, gone = np.flatnonzero(method == KEPT), pa.array(np.flatnonzero(method != KEPT))
         proof = proof_of(self.corpus, table.take(gone), verdict.take(gone), self.settings)
         write_parquet(self.proof, proof)
-        outputs = [*self._survivors(kept), *self._index(kept), Output.of(self.out, self.proof, len(proof))]
+        outputs = [*self._survivors(table, kept), *self._index(kept)]
+        outputs.append(Output.of(self.out, self.proof, len(proof)))
         ledger = removal_ledger("dedup", table, table.take(pa.array(kept)), proof)
         manifest = PartManifest(f"survivors {self.part.part}", self._key(), outputs, [ledger])
         manifest.write(manifest_beside(self.proof))
         return [manifest]
 
-    def _survivors(self, kept: np.ndarray) -> list[Output]:
-        if not len(kept):
-            self.output.unlink(missing_ok=True)
-            return []
-        found = read_part(self.part, None, texts=False)
-        if found.table is not None:
-            write_parquet(self.output, found.table.take(pa.array(kept)))
-        else:
-            write_atomic(self.output, found.lines(kept))
-        return [Output.of(self.out, self.output, len(kept))]
+    def _survivors(self, table: pa.Table, kept: np.ndarray) -> list[Output]:
+        rows = read_rows(self.part) if self.part.format == "parquet" else lines_at(self.part, table["origin"])
+        path = write_survivors(self.out, self.part, rows, kept)
+        return [] if path is None else [Output.of(self.out, path, len(kept))]
 
     def _index(self, kept: np.ndarray) -> list[Output]:
         table, keys, sketch = sketch_files(self.corpus.stems[self.number])
@@ -150,21 +147,21 @@ class SurvivorJob:
         return job_key("survivors", sketched=self.sketch_key, verdict=self.verdict_digest)
 
 
-def _rows(part: TextPart, found: TextRows) -> pa.Table:
+def _rows(part: TextPart, found: Rows, compared: Compared, ids: np.ndarray) -> pa.Table:
     """What evidence must say of each record."""
     count = len(found)
     path = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [part.name]).cast(pa.string())
     places = [pa.array(column) for column in (found.line, found.offset, found.length)]
     origin = pa.StructArray.from_arrays([path, *places], ["path", "line", "offset", "length"])
     source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [f"input-{part.source}"])
-    size = np.diff(np.frombuffer(found.texts.buffers()[1], np.int64)[: count + 1]) if count else []
+    size = _sizes(compared)
     return pa.table(
         {
-            "id": hex_ids(found.ids),
+            "id": hex_ids(ids),
             "source_id": source.cast(pa.string()),
             "origin": origin,
             "regime": pa.nulls(count, pa.string()),
-            "token_estimate": pa.array(np.maximum(1, (np.asarray(size, np.int64) + 3) // 4), pa.int32()),
+            "token_estimate": pa.array(np.maximum(1, (size + 3) // 4), pa.int32()),
         }
     )
 
@@ -182,11 +179,14 @@ def _leading(ids: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)
 
 
-def _books(found: TextRows) -> Ledger:
+def _sizes(compared: Compared) -> np.ndarray:
+    """int64: the bytes of each text."""
+    return pc.binary_length(compared.texts).to_numpy().astype(np.int64)
+
+
+def _books(found: Rows, compared: Compared, ids: np.ndarray) -> Ledger:
     """What was read, in bytes of lines or, of tables, of texts."""
-    names = hex_ids(found.ids).to_pylist()
-    sizes = (
-        found.length if found.table is None else np.diff(np.frombuffer(found.texts.buffers()[1], np.int64))
-    )
+    names = hex_ids(ids).to_pylist()
+    sizes = found.length if found.table is None else _sizes(compared)
     out = Group(len(names), int(sizes.sum()), IdHash.of(names))
     return Ledger("texts", "bytes", sum(found.rejected.values(), out), out, found.rejected).check()

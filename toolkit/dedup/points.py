@@ -1,0 +1,49 @@
+"""What normalising does to each code point, as two tables, so that NFC is asked only where it may matter.
+
+A text is in NFC if every code point is left alone by NFC, none composes with what stands before it,
+and marks stand in the order of their combining classes (the quick check of UAX 15). Nearly all text
+is, in any script; then normalising is a look-up. Where the tables are not sure, Arrow composes.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+POINTS = 0x20000  # above lie ideographs, which have no case, and 0x2F800 on, which NFC replaces
+ASK = 255  # NFC may change something here; no combining class is that large
+_SPACES = (0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+
+
+@functools.cache
+def tables() -> tuple[np.ndarray, np.ndarray]:
+    """(lower, order) of the code points below ``POINTS``.
+
+    ``lower`` int32: the simple lower case, or a space for white space. ``order`` uint8: the combining
+    class of the point and of its lower case, or ``ASK``. Case and composition are Arrow's; the classes
+    are Python's, and a point that its tables do not know asks. Made once in a process, in a tenth of a
+    second.
+    """
+    points = np.concatenate([np.arange(0xD800), np.arange(0xE000, POINTS)])
+    characters = list(points.astype("<u4").tobytes().decode("utf-32-le"))
+    plain = pa.array(characters)
+    lower = np.arange(POINTS, dtype=np.int32)
+    small = "".join(pc.utf8_lower(plain).to_pylist())
+    lower[points] = np.frombuffer(small.encode("utf-32-le"), np.int32)
+    unsafe = np.ones(POINTS, bool)
+    unsafe[points] = pc.not_equal(pc.utf8_normalize(plain, form="NFC"), plain)
+    unsafe[points] |= np.array(list(map(unicodedata.category, characters))) == "Cn"
+    classes = np.zeros(POINTS, np.uint8)
+    classes[points] = list(map(unicodedata.combining, characters))
+    split = [pair.split() for pair in map(unicodedata.decomposition, characters) if pair and pair[0] != "<"]
+    unsafe[[int(pair[1], 16) for pair in split if len(pair) == 2]] = True  # composes with what precedes
+    unsafe[0x1161:0x1176] = unsafe[0x11A8:0x11C3] = True  # so do these, by rule
+    unsafe |= unsafe[lower] | (classes != classes[lower])
+    order = np.where(unsafe, np.uint8(ASK), classes)
+    lower[list(_SPACES)] = 0x20
+    lower[[9, 10, 11, 12, 13]] = 0x20
+    return lower, order
