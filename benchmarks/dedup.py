@@ -1,6 +1,6 @@
 """Dedup beside its peers: signatures, the whole job and who is right, the truth, decontamination, growth.
 
-    python -m benchmarks.dedup [--sketch] [--job] [--truth] [--decontaminate] [--growth] [--quick]
+    python -m benchmarks.dedup [--sketch] [--job] [--truth] [--decontaminate] [--growth] [--real] [--quick]
 
 Without a part, all of them; ``--quick`` makes everything tiny, to see that it runs, and records nothing.
 The peers are Daft, rensa, datasketch, datatrove and text-dedup: pip install daft rensa datasketch
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import dedup_growth, dedup_hard, dedup_job, dedup_sketch, dedup_spans, dedup_truth
+from benchmarks import dedup_growth, dedup_hard, dedup_job, dedup_real, dedup_sketch, dedup_spans, dedup_truth
 from benchmarks.dedup_job_peers import JOBS
 from benchmarks.dedup_sketch_peers import SKETCHERS
 from benchmarks.launch import record
 from toolkit.pipeline.processes import usable_cores
 
 PEERS = ("daft", "rensa", "datasketch", "datatrove", "text-dedup", "spacy", "xxhash", "datasets")
-PARTS = ("sketch", "job", "truth", "decontaminate", "growth")
+PARTS = ("sketch", "job", "truth", "decontaminate", "growth", "real")
 QUICK = {
     "megabytes": 0.3, "repeat": 1, "texts": [2_000], "truth_texts": 3_000, "by_hand": 500, "scale": 0.002,
     "grams": 20_000, "sizes": [1_000, 2_000, 4_000, 8_000],
@@ -50,6 +50,9 @@ def main() -> None:
     if options.growth:
         grown = dedup_growth.growth(tuple(options.sizes), cores, options.repeat)
         _end(options, "growth", grown, dedup_growth.tables(grown))
+    if options.real:
+        rows = dedup_real.real()
+        _end(options, "real", rows, dedup_real.table(rows))
 
 
 def _end(options: argparse.Namespace, part: str, found: object, shown: str) -> None:

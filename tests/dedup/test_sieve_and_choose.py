@@ -14,6 +14,7 @@ from toolkit.dedup import (
     choose,
     components,
     exact_threshold,
+    merge_packed,
     merge_pairs,
     plan_bands,
     similar,
@@ -84,6 +85,19 @@ def test_merging_bands_counts_how_many_met():
     merged = merge_pairs(bucket_pairs(np.array(k, np.uint64), np.array(d, np.int64), 9) for k, d in bands)
     assert merged.pairs.tolist() == [[0, 1], [0, 2], [1, 2]] and merged.met.tolist() == [2, 1, 1]
     assert merge_pairs([]).pairs.shape == (0, 2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sets(st.integers(1, 2**64 - 2), max_size=60), max_size=6), st.sampled_from([1, 300, 1000]))
+def test_merging_sorted_bands_block_by_block_is_counting(bands, block):
+    repeated = [band | {7, 2**63, 2**64 - 2} for band in bands] + [set(range(1, 700))] * len(bands)
+    for given_bands in (bands, repeated):
+        arrays = [np.array(sorted(band), np.uint64) for band in given_bands]
+        packed, met = merge_packed(arrays, block)
+        counts = Counter(value for band in given_bands for value in band)
+        assert packed.tolist() == sorted(counts) and met.tolist() == [
+            counts[value] for value in sorted(counts)
+        ]
 
 
 @pytest.mark.parametrize("threshold", [0.7, 0.8, "0.8", "4/5", 0.1, 0.29, "1/3", 1, 0.57])

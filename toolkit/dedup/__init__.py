@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from toolkit.dedup.ngrams import NgramIndex, bare_words, build_index
     from toolkit.dedup.normalise import is_empty, normalise
     from toolkit.dedup.shingle import Shingle, shingle_sets
-    from toolkit.dedup.sieve import Pairs, bucket_pairs, merge_pairs
+    from toolkit.dedup.sieve import Pairs, bucket_pairs, merge_packed, merge_pairs
     from toolkit.dedup.sketch import agreement, sketch, sketch_sets
     from toolkit.dedup.verify import exact_threshold, jaccard, similar
 
@@ -31,7 +31,7 @@ _HOMES = {
     "ngrams": ("NgramIndex", "bare_words", "build_index"),
     "normalise": ("is_empty", "normalise"),
     "shingle": ("Shingle", "shingle_sets"),
-    "sieve": ("Pairs", "bucket_pairs", "merge_pairs"),
+    "sieve": ("Pairs", "bucket_pairs", "merge_packed", "merge_pairs"),
     "sketch": ("agreement", "sketch", "sketch_sets"),
     "verify": ("exact_threshold", "jaccard", "similar"),
 }
@@ -56,6 +56,7 @@ __all__ = [
     "find_in_fields",
     "is_empty",
     "jaccard",
+    "merge_packed",
     "merge_pairs",
     "normalise",
     "plan_bands",

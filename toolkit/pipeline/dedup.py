@@ -42,7 +42,7 @@ from toolkit.pipeline.stages.plain import (
     text_parts,
 )
 from toolkit.pipeline.stages.plain.dedup import SurvivorJob, TextJob
-from toolkit.pipeline.stages.verdict import verdict_digests
+from toolkit.pipeline.stages.proof import verdict_digests
 from toolkit.pipeline.workers import Workers
 from toolkit.records import EVIDENCE
 from toolkit.storage import (

@@ -11,8 +11,8 @@ from toolkit.pipeline.stages.sketches import plan_of
 
 SAMPLE = 1_000  # texts whose sketches are compared with each other
 _SHOWN = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_HELD = 835  # bytes a text that the first process grew by, from 100,000 to 400,000 texts (AMD EPYC)
-_PAIR = 64  # bytes of a candidate pair while the verdict is made
+# Resident bytes of the first process as measured (benchmarks/LOG.md): of anything, of a text, of a candidate.
+_BASE, _HELD, _PAIR = 400 << 20, 135, 118
 
 
 def forecast(corpus: Corpus, length: np.ndarray, settings: Dedup) -> str:
@@ -25,7 +25,7 @@ def forecast(corpus: Corpus, length: np.ndarray, settings: Dedup) -> str:
     curve = ", ".join(f"{s}: {float(bands.probability(s)):.1%}" for s in _SHOWN)
     texts = int((length > 0).sum())
     expected = _share(corpus, settings) * texts * (texts - 1) / 2
-    memory = _HELD * len(length) + _PAIR * expected
+    memory = _BASE + _HELD * len(length) + _PAIR * expected
     disk = int(length.sum()) + 8 * bands.bands * len(length)
     return (
         f"sieve: {bands.bands} bands x {bands.rows} rows, recall {bands.recall:.2%} at {settings.threshold}\n"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.storage import Group, Ledger
+from toolkit.kernels import text_buffers
+from toolkit.kernels.json_lines import add_mod128, leading_u64
+from toolkit.storage import Group, IdHash, Ledger
 
 
 def removal_ledger(
@@ -20,4 +23,11 @@ def removal_ledger(
 
 
 def _group(table: pa.Table, ids: str, size: str) -> Group:
-    return Group.of(table[ids].to_pylist(), table[size].to_pylist())
+    return Group(len(table), pc.sum(table[size]).as_py() or 0, IdHash(add_mod128(_leading(table[ids]))))
+
+
+def _leading(ids: pa.ChunkedArray) -> np.ndarray:
+    """The first 128 bits of hex ids of 64 digits each, (high, low): uint64 (n, 2)."""
+    data, offsets = text_buffers(ids)
+    digits = data[offsets[0] : offsets[-1]].tobytes().decode()
+    return leading_u64(np.frombuffer(bytes.fromhex(digits), np.uint8).reshape(-1, 32))

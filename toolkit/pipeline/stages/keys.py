@@ -16,6 +16,7 @@ from toolkit.pipeline.stages.masks import Masks
 from toolkit.pipeline.stages.sketches import plan_of, sketch_files
 from toolkit.storage import Output, PartManifest, write_array
 
+BLOCK = 16_384  # texts whose signatures are in memory at once
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -41,18 +42,20 @@ class KeysJob:
         """See Job."""
         begin(self._manifest)
         bands = plan_of(self.settings)
-        signatures = self._signatures(bands.k)
-        keys = dedup.band_keys(signatures, bands)
         kind = self.corpus.part_kinds(self.part)
-        keys ^= (kind.astype(np.uint64) * _GOLDEN)[:, None]
-        write_array(self.output, keys.T)
-        outputs = [Output.of(self.corpus.lake, self.output, len(keys))]
+        keys = np.empty((bands.bands, len(kind)), np.uint64)
+        texts, groups = self.corpus.part_texts(self.part), self.corpus.part_groups(self.part)
+        for first in range(0, len(kind), BLOCK):
+            block = slice(first, first + BLOCK)
+            keys[:, block] = dedup.band_keys(self._signatures(texts[block], groups[block], bands.k), bands).T
+        keys ^= kind.astype(np.uint64) * _GOLDEN
+        write_array(self.output, keys)
+        outputs = [Output.of(self.corpus.lake, self.output, len(kind))]
         manifest = PartManifest(f"keys {self.part}", self._key(), outputs)
         manifest.write(self._manifest)
         return [manifest]
 
-    def _signatures(self, k: int) -> np.ndarray:
-        texts, groups = self.corpus.part_texts(self.part), self.corpus.part_groups(self.part)
+    def _signatures(self, texts: pa.Array, groups: np.ndarray, k: int) -> np.ndarray:
         settings = self.settings
         masked = np.isin(groups, list(self.masks.paths))
         if not masked.any():

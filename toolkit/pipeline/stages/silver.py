@@ -13,9 +13,9 @@ from toolkit.pipeline.jobs import begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup
 from toolkit.pipeline.stages.books import removal_ledger
 from toolkit.pipeline.stages.corpus import Corpus
+from toolkit.pipeline.stages.proof import part_verdict, proof_of, verdict_digests
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.sketches import sketch_files
-from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of, verdict_digests
 from toolkit.records import CANONICAL
 from toolkit.storage import Output, PartManifest, read_ipc, write_parquet
 
@@ -50,11 +50,10 @@ class SilverJob:
         begin(manifest_beside(self.output))
         lake = self.corpus.lake
         table = read_ipc(sketch_files(self.corpus.stems[self.part])[0]).select(CANONICAL.names)
-        verdict = read_ipc(self.corpus.work / VERDICT).slice(self.corpus.starts[self.part], len(table))
-        method = verdict["method"].to_numpy()
-        kept = table.take(pa.array(np.flatnonzero(method == KEPT)))
-        gone = pa.array(np.flatnonzero(method != KEPT))
-        proof = proof_of(self.corpus, table.take(gone), verdict.take(gone), self.settings)
+        verdict = part_verdict(self.corpus, self.part)
+        gone = verdict["row"].to_numpy()
+        kept = table.take(pa.array(np.delete(np.arange(len(table)), gone)))
+        proof = proof_of(self.corpus, table.take(pa.array(gone)), verdict, self.settings)
         write_parquet(self.output, kept)
         outputs = [Output.of(lake, self.output, len(kept))]
         path = lake / "evidence" / "dedup" / f"{self.name}.parquet"

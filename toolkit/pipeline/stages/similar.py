@@ -25,21 +25,24 @@ from toolkit.pipeline.stages.sketches import plan_of
 from toolkit.storage import Output, PartManifest, read_array
 
 BLOCK_BYTES = 16 << 20  # of text that one job of verification reads
+SLICE = 4 << 20  # records of a band that one job sorts, on average
 
 
 @dataclass(frozen=True)
 class BandJob:
-    """One band of all parts: which records share a bucket."""
+    """The keys of one band, of all parts, that are ``piece`` modulo ``pieces``: which records share one."""
 
     corpus: Corpus
     band: int
+    piece: int
+    pieces: int
     masks: Masks
     settings: Dedup
 
     @property
     def output(self) -> Path:
         """Packed pairs of positions, uint64, as ``dedup.Pairs`` packs them."""
-        return self.corpus.work / f"band-{self.band:03d}.npy"
+        return self.corpus.work / f"band-{self.band:03d}-{self.piece:04d}.npy"
 
     def done(self) -> list[PartManifest] | None:
         """See Job."""
@@ -48,10 +51,7 @@ class BandJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.output))
-        position = read_array(self.corpus.work / "position.npy")
-        chosen = np.flatnonzero(position >= 0)
-        keys = [self.corpus.keys(part, self.band) for part in range(len(self.corpus.stems))]
-        found = dedup.bucket_pairs(np.concatenate(keys)[chosen], position[chosen])
+        found = dedup.bucket_pairs(*self._mine())
         save_array(self.output, found.packed)
         facts = {
             "overfull_buckets": int(found.overfull),
@@ -59,13 +59,25 @@ class BandJob:
             "largest_bucket": int(found.largest),
         }
         outputs = [Output.of(self.corpus.lake, self.output, len(found))]
-        manifest = PartManifest(f"band {self.band}", self._key(), outputs, facts=facts)
+        manifest = PartManifest(f"band {self.band} {self.piece}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
         return [manifest]
 
+    def _mine(self) -> tuple[np.ndarray, np.ndarray]:
+        """The keys uint64 and the positions int64 of the records, read part by part."""
+        position = read_array(self.corpus.work / "position.npy")
+        keys, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        for part, (first, last) in enumerate(self.corpus.bounds()):
+            key, place = self.corpus.keys(part, self.band), position[first:last]
+            mine = np.flatnonzero((key % np.uint64(self.pieces) == self.piece) & (place >= 0))
+            keys.append(key[mine])
+            places.append(place[mine])
+        return np.concatenate(keys), np.concatenate(places)
+
     def _key(self) -> str:
-        inputs = {"corpus": self.corpus.digest, "band": self.band, "masks": self.masks.digests}
-        return job_key("band", **inputs, settings=as_data(self.settings))
+        inputs = {"corpus": self.corpus.digest, "masks": self.masks.digests}
+        piece = [self.band, self.piece, self.pieces]
+        return job_key("band", **inputs, piece=piece, settings=as_data(self.settings))
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class VerifyJob:
 
     @property
     def output(self) -> Path:
-        """Intersection and union, and the common shingles left out of each, int64 (pairs, 4)."""
+        """Intersection and union, and the common shingles left out of each, int32 (pairs, 4)."""
         return self.corpus.work / f"verified-{self.block:05d}.npy"
 
     def done(self) -> list[PartManifest] | None:
@@ -111,10 +123,10 @@ class VerifyJob:
 def measure(
     corpus: Corpus, records: np.ndarray, pairs: np.ndarray, masks: Masks, settings: Dedup
 ) -> np.ndarray:
-    """Intersection and union of ``pairs`` int64 (p, 2) of ``records``, and what each lost: int64 (p, 4)."""
+    """Intersection and union of ``pairs`` int64 (p, 2) of ``records``, and what each lost: int32 (p, 4)."""
     groups = np.asarray(read_array(corpus.work / "group.npy")[records])
     hashes, offsets, masked = masks.sets(corpus.texts(records), groups, settings.shingle)
-    return np.stack([*dedup.jaccard(hashes, offsets, pairs), *masked[pairs].T], axis=1)
+    return np.stack([*dedup.jaccard(hashes, offsets, pairs), *masked[pairs].T], axis=1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -126,14 +138,16 @@ class Candidates:
     jobs: list[VerifyJob]
 
     def measured(self) -> np.ndarray:
-        """What was measured of every pair, int64 (pairs, 4), once the jobs are done."""
-        found = [np.zeros((0, 4), np.int64), *(read_array(job.output) for job in self.jobs)]
+        """What was measured of every pair, int32 (pairs, 4), once the jobs are done."""
+        found = [np.zeros((0, 4), np.int32), *(read_array(job.output) for job in self.jobs)]
         return np.concatenate(found)[self.place]
 
 
 def band_jobs(corpus: Corpus, settings: Dedup, masks: Masks) -> list[BandJob]:
-    """One job a band."""
-    return [BandJob(corpus, band, masks, settings) for band in range(plan_of(settings).bands)]
+    """A job a band, or several where the corpus is large."""
+    pieces = -(-max(1, corpus.records) // SLICE)
+    places = itertools.product(range(plan_of(settings).bands), range(pieces))
+    return [BandJob(corpus, band, piece, pieces, masks, settings) for band, piece in places]
 
 
 def candidates(
@@ -143,8 +157,9 @@ def candidates(
 
     ``length`` int64: bytes of the text at each position. Pairs of two settled records are not candidates.
     """
-    packed = (read_array(job.output) for job in jobs)
-    merged = dedup.merge_pairs(_undecided(corpus, p) for p in packed)
+    packed, met = dedup.merge_packed([read_array(job.output) for job in jobs])
+    open_ = (packed & np.uint64(0xFFFFFFFF)) >= corpus.settled
+    merged = dedup.Pairs(packed[open_], met[open_], 0, 0)
     pairs = merged.pairs
     component = dedup.components(len(length), pairs)[pairs[:, 0]]
     order = np.lexsort((pairs[:, 0], pairs[:, 1], component))
@@ -158,11 +173,6 @@ def candidates(
         for block, (first, last) in enumerate(itertools.pairwise(bounds.tolist()))
     ]
     return Candidates(merged, place, made)
-
-
-def _undecided(corpus: Corpus, packed: np.ndarray) -> dedup.Pairs:
-    packed = packed[(packed & np.uint64(0xFFFFFFFF)) >= corpus.settled]
-    return dedup.Pairs(packed, np.ones(len(packed), np.uint16), 0, 0)
 
 
 def _bounds(pairs: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ Here alone all records are seen at once, as a few integers each; every text was 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,11 @@ from toolkit.pipeline.stages.corpus import Corpus, save_array
 from toolkit.pipeline.stages.masks import Masks
 from toolkit.pipeline.stages.similar import Candidates, measure
 from toolkit.pipeline.stages.sketches import keep_columns, plan_of
-from toolkit.records import evidence
-from toolkit.storage import digest_json, read_ipc, sha256_bytes, write_ipc
+from toolkit.storage import write_ipc
 
 VERDICT = "verdict.arrow"
 LOW = np.uint64(0xFFFFFFFF)
-KEPT, EXACT, NEAR = 0, 1, 2
-METHODS = ("", "exact", "near")
+EXACT, NEAR = 1, 2
 MEASURED = ("shared", "union", "common_of_kept", "common_of_removed", "bands_met")
 
 
@@ -65,7 +62,7 @@ def decide(
     if a more preferred one is in its connected component.
     """
     measured = found.measured()
-    shared, union = measured[:, 0], measured[:, 1]
+    shared, union = measured[:, 0].astype(np.int64), measured[:, 1].astype(np.int64)
     alike = dedup.similar(shared, union, str(settings.threshold))
     close = _Close(found.pairs.packed[alike], measured[alike], found.pairs.met[alike])
     pairs = found.pairs.pairs[alike]
@@ -102,47 +99,6 @@ def _facts(
         "largest_component": largest,
         "similarity_histogram": counts.tolist(),
     }
-
-
-def verdict_digests(corpus: Corpus) -> list[str]:
-    """What identifies the verdict on each part's rows: who went, what was measured, and for whom."""
-    verdict = read_ipc(corpus.work / VERDICT)
-    ends = [*corpus.starts[1:], len(verdict)]
-    found = []
-    for start, end in zip(corpus.starts, ends, strict=True):
-        rows = verdict.slice(start, end - start)
-        gone = rows.filter(pc.not_equal(rows["method"], KEPT))
-        kept = corpus.take(gone["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-        measured = [rows[name].to_numpy() for name in ("method", *MEASURED)]
-        facts = [sha256_bytes(np.ascontiguousarray(column).tobytes()) for column in measured]
-        found.append(digest_json([facts, kept.to_pylist()]))
-    return found
-
-
-def proof_of(corpus: Corpus, gone: pa.Table, verdict: pa.Table, settings: Dedup) -> pa.Table:
-    """The evidence for the rows ``gone``, of which ``verdict`` holds the rows of the verdict."""
-    kept = corpus.take(verdict["kept_by"].to_numpy(), ["id", "source_id", "origin"])
-    shared, union = verdict["shared"].to_numpy(), verdict["union"].to_numpy()
-    method = verdict["method"].to_pylist()
-    return evidence(
-        gone,
-        method=[METHODS[m] for m in method],
-        score=(shared / np.maximum(union, 1)).tolist(),
-        threshold=[1.0 if m == EXACT else settings.threshold for m in method],
-        kept_id=kept["id"],
-        kept_source=kept["source_id"],
-        kept_origin=kept["origin"],
-        detail=[_detail(row, settings) for row in verdict.to_pylist()],
-    )
-
-
-def _detail(row: dict[str, Any], settings: Dedup) -> str:
-    if row["method"] == EXACT:
-        return json.dumps({"compared": "normalised text, byte for byte"})
-    facts = {"shingle": settings.shingle, "intersection": row["shared"], "union": row["union"]}
-    if row["common_of_kept"] or row["common_of_removed"]:
-        facts["common_left_out"] = [row["common_of_removed"], row["common_of_kept"]]
-    return json.dumps({**facts, "bands_met": row["bands_met"]})
 
 
 @dataclass(frozen=True)
@@ -197,21 +153,20 @@ def _compare_bytes(corpus: Corpus, representative: np.ndarray) -> None:
 def _write_verdict(
     folder: Path, order: np.ndarray, representative: np.ndarray, kept_by: np.ndarray, close: _Close
 ) -> None:
-    """One row a record; a copy of a record that went as a near-duplicate goes with it."""
-    count = len(order)
-    kept = np.full(count, -1, np.int64)
-    measured = np.zeros((len(MEASURED), count), np.int64)
-    gone = np.flatnonzero(kept_by >= 0)
-    pair = (kept_by[gone].astype(np.uint64) << np.uint64(32)) | gone.astype(np.uint64)
-    at = np.searchsorted(close.packed, pair)
-    kept[order[gone]] = order[kept_by[gone]]
-    measured[:, order[gone]] = *close.measured[at].T, close.met[at]
-    near = kept[representative] >= 0
-    copy = (representative != np.arange(count)) & ~near
-    measured = measured[:, representative]
-    measured[:2, copy] = 1
-    method = np.where(near, NEAR, np.where(copy, EXACT, KEPT)).astype(np.int8)
-    keeper = np.where(near, kept[representative], np.where(copy, representative, -1))
-    names = ["method", "kept_by", *MEASURED]
-    columns = [pa.array(values) for values in (method, keeper, *measured)]
-    write_ipc(folder / VERDICT, pa.Table.from_arrays(columns, names=names))
+    """One row for each record that goes; a copy of one that goes as a near-duplicate goes with it."""
+    lost = np.full(len(order), -1, np.int64)  # the position at which a record goes as a near-duplicate
+    positions = np.flatnonzero(kept_by >= 0)
+    lost[order[positions]] = positions
+    lost = lost[representative]
+    row = np.flatnonzero((lost >= 0) | (representative != np.arange(len(order))))
+    lost, keeper = lost[row], representative[row]
+    near = lost >= 0
+    winner, loser = kept_by[lost[near]], lost[near]
+    at = np.searchsorted(close.packed, winner.astype(np.uint64) << np.uint64(32) | loser.astype(np.uint64))
+    keeper[near] = order[winner]
+    measured = np.zeros((len(MEASURED), len(row)), np.int32)
+    measured[:2] = 1
+    measured[:, near] = *close.measured[at].T, close.met[at]
+    method = np.where(near, NEAR, EXACT).astype(np.int8)
+    columns = [pa.array(values) for values in (row, method, keeper, *measured)]
+    write_ipc(folder / VERDICT, pa.Table.from_arrays(columns, names=["row", "method", "kept_by", *MEASURED]))

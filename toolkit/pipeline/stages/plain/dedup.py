@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.kernels.json_lines import add_mod128, leading_u64
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.books import removal_ledger
@@ -21,8 +22,8 @@ from toolkit.pipeline.stages.plain.compared import Compared, compared_texts
 from toolkit.pipeline.stages.plain.parts import TextPart
 from toolkit.pipeline.stages.plain.rows import Rows, lines_at, read_rows
 from toolkit.pipeline.stages.plain.survivors import write_survivors
+from toolkit.pipeline.stages.proof import part_verdict, proof_of
 from toolkit.pipeline.stages.sketches import group_of, sketch_files, write_rows
-from toolkit.pipeline.stages.verdict import KEPT, VERDICT, proof_of
 from toolkit.storage import (
     Group,
     IdHash,
@@ -69,7 +70,7 @@ class TextJob:
         found = read_rows(self.part)
         compared = compared_texts(found, self.text)
         ids = found.ids(compared.texts)
-        table, order_id = _rows(self.part, found, compared, ids), _leading(ids)
+        table, order_id = _rows(self.part, found, compared, ids), leading_u64(ids)[:, 0]
         names = [name for name in self.settings.keep if name not in ("rank", "length", "id")]
         facts = {name: found.number(name) for name in names}
         facts["rank"] = np.full(len(found), self.part.source)
@@ -114,10 +115,10 @@ class SurvivorJob:
         """See Job."""
         begin(manifest_beside(self.proof))
         table = read_ipc(sketch_files(self.corpus.stems[self.number])[0]).drop_columns(["normal"])
-        verdict = read_ipc(self.corpus.work / VERDICT).slice(self.corpus.starts[self.number], len(table))
-        method = verdict["method"].to_numpy()
-        kept, gone = np.flatnonzero(method == KEPT), pa.array(np.flatnonzero(method != KEPT))
-        proof = proof_of(self.corpus, table.take(gone), verdict.take(gone), self.settings)
+        verdict = part_verdict(self.corpus, self.number)
+        gone = verdict["row"].to_numpy()
+        kept = np.delete(np.arange(len(table)), gone)
+        proof = proof_of(self.corpus, table.take(pa.array(gone)), verdict, self.settings)
         write_parquet(self.proof, proof)
         outputs = [*self._survivors(table, kept), *self._index(kept)]
         outputs.append(Output.of(self.out, self.proof, len(proof)))
@@ -174,11 +175,6 @@ def hex_ids(ids: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(ids), buffers).cast(pa.string())
 
 
-def _leading(ids: np.ndarray) -> np.ndarray:
-    """The first 64 bits of each id, big-endian, uint64."""
-    return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)
-
-
 def _sizes(compared: Compared) -> np.ndarray:
     """int64: the bytes of each text."""
     return pc.binary_length(compared.texts).to_numpy().astype(np.int64)
@@ -186,7 +182,6 @@ def _sizes(compared: Compared) -> np.ndarray:
 
 def _books(found: Rows, compared: Compared, ids: np.ndarray) -> Ledger:
     """What was read, in bytes of lines or, of tables, of texts."""
-    names = hex_ids(ids).to_pylist()
     sizes = found.length if found.table is None else _sizes(compared)
-    out = Group(len(names), int(sizes.sum()), IdHash.of(names))
+    out = Group(len(ids), int(sizes.sum()), IdHash(add_mod128(leading_u64(ids))))
     return Ledger("texts", "bytes", sum(found.rejected.values(), out), out, found.rejected).check()

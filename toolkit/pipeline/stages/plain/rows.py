@@ -20,6 +20,8 @@ from toolkit.kernels.json_lines import digests
 from toolkit.pipeline.stages.plain.parts import MAX_RECORD_BYTES, TextPart
 from toolkit.storage import Group, sha256_bytes
 
+ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -49,11 +51,11 @@ class Rows:
         assert self.start is not None
         return value_of(self.data[self.start[row] : self.start[row] + self.length[row]])
 
-    def raw(self) -> list[bytes]:
-        """The lines as they came, without their ends."""
+    def raw(self, block: slice = ALL) -> list[bytes]:
+        """Lines as they came, without their ends."""
         assert self.start is not None
-        ends = self.start + self.length
-        return [self.data[a:b] for a, b in zip(self.start.tolist(), ends.tolist(), strict=True)]
+        starts, ends = self.start[block], (self.start + self.length)[block]
+        return [self.data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def ids(self, texts: pa.LargeStringArray) -> np.ndarray:
         """The sha256 of each line, or of the text of each row of a table, uint8 (n, 32)."""
@@ -71,9 +73,12 @@ class Rows:
         good = [float(v) if type(v) in (int, float) and abs(v) < 1e300 else float("nan") for v in values]
         return np.array(good, np.float64)
 
-    def records(self) -> list[dict[str, Any]]:
-        """All rows as Python data."""
-        return self.table.to_pylist() if self.table is not None else [value_of(line) for line in self.raw()]
+    def records(self, block: slice = ALL) -> list[dict[str, Any]]:
+        """Rows as Python data."""
+        if self.table is None:
+            return [value_of(line) for line in self.raw(block)]
+        first, last, _ = block.indices(len(self))
+        return self.table.slice(first, last - first).to_pylist()
 
 
 def at(record: Mapping[str, Any], name: str, default: Any = None) -> Any:
