@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.dedup.ngrams import TIERS, Grams, NgramIndex, bare_words
+from toolkit.dedup.points import folds
 from toolkit.errors import RequestError
 from toolkit.kernels import gram, screen, text_buffers, to_text
 from toolkit.kernels.space import gather
 from toolkit.kernels.word import word_table
 
+NO_FOLDS = np.empty(0, np.uint32)
 CHUNK_BYTES = 1 << 20
 FOUND = pa.schema(
     [
@@ -43,13 +45,19 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     """
     data, offsets = text_buffers(texts)
     flags, memory = np.empty(len(offsets) - 1, np.uint8), _Memory(index)
-    screen.screen(data, offsets, False, *index.screening, flags)
+    screen.screen(data, offsets, False, _folds(data, offsets), *index.screening, flags)
     for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.NOT_PLAIN)):
-        screen.screen(*text_buffers(bare), True, *index.screening, again := np.empty(len(rows), np.uint8))
+        again = np.empty(len(rows), np.uint8)
+        screen.screen(*text_buffers(bare), True, NO_FOLDS, *index.screening, again)
         memory.confirm(bare.take(pa.array(np.flatnonzero(again))), rows[again > 0])
     for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.PROPOSED)):
         memory.confirm(bare, rows)
     return pa.concat_tables([FOUND.empty_table(), *memory.found]).combine_chunks().sort_by(_ORDER)
+
+
+def _folds(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """What the screen must know of code points: nothing where all is ASCII."""
+    return NO_FOLDS if int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80 else folds()
 
 
 def find_in_fields(index: NgramIndex, fields: pa.Array | pa.ChunkedArray) -> pa.Table:

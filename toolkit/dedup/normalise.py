@@ -18,12 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.dedup.points import tables
+from toolkit.dedup.points import NO_TABLES, tables
 from toolkit.kernels import text_buffers, to_text
 from toolkit.kernels.space import classify, collapse
 
 VERSION = 1
-_NO_TABLES = np.empty(0, np.int32), np.empty(0, np.uint8)
 _ASK = 2  # the class of a text that may not be in NFC
 
 
@@ -34,8 +33,8 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     are lowered and composed by Arrow first.
     """
     data, offsets = text_buffers(texts)
-    ascii_only = not len(data) or int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80
-    lower, order = _NO_TABLES if ascii_only else tables()
+    ascii_only = int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80
+    lower, order = NO_TABLES if ascii_only else tables()
     kinds = np.zeros(len(offsets) - 1, np.uint8)
     classify(data, offsets, order, kinds)
     row = np.flatnonzero(kinds == _ASK)

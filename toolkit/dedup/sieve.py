@@ -11,7 +11,7 @@ and depends on the set of (key, document), not on its order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Pairs:
 
     ``packed`` uint64[p], ascending: preferred document << 32 | other. ``met`` uint16[p]: in how
     many bands. ``overfull``: buckets above the cap. ``skipped``: pairs not made in them.
-    ``largest``: members of the largest bucket.
+    ``largest``: members of the largest bucket; ``crowd`` int64[largest]: which, of one band.
     """
 
     packed: np.ndarray
@@ -37,6 +37,7 @@ class Pairs:
     overfull: int
     skipped: int
     largest: int = 0
+    crowd: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -64,7 +65,7 @@ def bucket_pairs(keys: np.ndarray, docs: np.ndarray, cap: int = CAP) -> Pairs:
         raise RequestError(f"sieve needs one document a key and cap >= 1; found {found}")
     if len(docs) and not (docs.min() >= 0 and docs.max() < 2**32):
         raise RequestError(f"document numbers must be below 2^32, found {docs.min()}..{docs.max()}")
-    largest = min(1, len(keys))
+    alone = min(1, len(keys))
     keys, docs = _shared(keys, docs)
     again = np.zeros(len(keys), bool)
     again[1:] = (keys[1:] == keys[:-1]) & (docs[1:] == docs[:-1])
@@ -76,8 +77,12 @@ def bucket_pairs(keys: np.ndarray, docs: np.ndarray, cap: int = CAP) -> Pairs:
     packed.sort()
     packed = packed[_first(packed)]  # a document may be in several buckets
     starts = np.flatnonzero(_first(keys))
-    largest = int(np.diff(starts, append=len(keys)).max()) if len(keys) else largest
-    return Pairs(packed, np.ones(len(packed), np.uint16), overfull, skipped, largest)
+    if not len(keys):
+        return Pairs(packed, np.empty(0, np.uint16), overfull, skipped, alone)
+    sizes = np.diff(starts, append=len(keys))
+    at = int(sizes.argmax())
+    crowd = docs[starts[at] : starts[at] + sizes[at]]
+    return Pairs(packed, np.ones(len(packed), np.uint16), overfull, skipped, len(crowd), crowd)
 
 
 def merge_packed(bands: Sequence[np.ndarray], block: int = 8 << 20) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,7 @@ OUT_U64_TABLE = _array(types.uint64, 2, readonly=False)
 
 POINTER = types.CPointer(types.uint8)
 I64_POINTER = types.CPointer(types.int64)
+I32_POINTER = types.CPointer(types.int32)
 U32_POINTER = types.CPointer(types.uint32)
 U64_POINTER = types.CPointer(types.uint64)
 

@@ -2,9 +2,10 @@
 
 A plain text (ASCII, and the punctuation of U+00A0-00BF and U+2000-206F) needs no normalised copy:
 eight bytes at a time are lowered and cut at the first byte that is no letter or digit, which gives
-the same words and hashes as normalising, ``unpunctuate`` and ``word.words``. With the running sums
-S_i = S_(i-1) P + s_i of the word hashes s, the n-gram after word j is S_(j+n) - S_j P^n: one
-multiplication, whatever n is.
+the same words and hashes as normalising, ``unpunctuate`` and ``word.words``. Any other text whose
+NFC is certain is first written out as its bare words, into room that stays in the cache. With the
+running sums S_i = S_(i-1) P + s_i of the word hashes s, the n-gram after word j is S_(j+n) - S_j P^n:
+one multiplication, whatever n is.
 
 Any n words in a row hold a run of q = n - t + 1 that begins at a multiple of t, so every t-th q-gram
 of a text is asked for in a filter of the items' q-grams (64-bit blocks, two bits a gram, Putze et
@@ -16,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from toolkit.kernels.bare import ASCII, BYTE_INDEX, bare_text, lowered
 from toolkit.kernels.compile import (
     BYTES,
     I64_POINTER,
@@ -23,6 +25,7 @@ from toolkit.kernels.compile import (
     OUT_BYTES,
     OUT_U64S,
     POINTER,
+    U32S,
     U64_POINTER,
     U64S,
     kernel,
@@ -35,12 +38,8 @@ from toolkit.kernels.word import BUFFER, SEED, absorb, cut, hash_words
 
 U = np.uint64
 NOTHING, PROPOSED, NOT_PLAIN = 0, 1, 2
+SPARE = 64  # bytes that may be loaded beyond a text
 _LETTER = np.array([chr(b).isalnum() and b < 128 for b in range(256)], np.uint8)
-_EACH = 0x0101010101010101
-HIGH_BITS, BYTE_INDEX = U(0x80 * _EACH), U(0x0001020304050607)  # (1 << 8k) * BYTE_INDEX >> 56 is k
-FROM_A, FROM_BRACE = U((0x80 - 0x61) * _EACH), U((0x80 - 0x7B) * _EACH)
-FROM_0, FROM_COLON = U((0x80 - 0x30) * _EACH), U((0x80 - 0x3A) * _EACH)
-SMALL = U(0x20 * _EACH)
 
 
 @kernel(types.int64(POINTER, POINTER, types.int64, types.int64))
@@ -59,18 +58,6 @@ def gap_end(text, letter, i, stop):
         else:
             return -1
     return i
-
-
-@kernel(types.UniTuple(types.uint64, 2)(types.uint64))
-def lowered(block):
-    """(the block with ASCII letters lowered, the high bit of each byte that is no letter or digit).
-
-    Bytes above the first one that is not ASCII may be marked wrongly: nobody looks at them.
-    """
-    small = block | SMALL
-    letters = (small + FROM_A) & ~(small + FROM_BRACE) & HIGH_BITS
-    digits = (block + FROM_0) & ~(block + FROM_COLON) & HIGH_BITS
-    return block | (letters >> U(2)), (~(letters | digits) | block) & HIGH_BITS
 
 
 @kernel(types.int64(POINTER, types.int64, types.int64, types.uint64))
@@ -203,13 +190,32 @@ def proposes(sums, count, lengths, steps, powers, filters, mask, bits, table):
     return False
 
 
-@kernel(types.void(BYTES, I64S, types.boolean, I64S, I64S, U64S, I64S, types.uint64, U64S, U64S, OUT_BYTES))
-def screen(data, offsets, bare, lengths, steps, powers, filters, mask, bits, table, out):
-    """Write NOTHING, PROPOSED or (unless the texts are ``bare``) NOT_PLAIN for each text."""
+@kernel(
+    types.void(
+        BYTES,
+        I64S,
+        types.boolean,
+        U32S,
+        I64S,
+        I64S,
+        U64S,
+        I64S,
+        types.uint64,
+        U64S,
+        U64S,
+        OUT_BYTES,
+    )
+)
+def screen(data, offsets, bare, folds, lengths, steps, powers, filters, mask, bits, table, out):
+    """Write NOTHING, PROPOSED or (unless the texts are ``bare``) NOT_PLAIN for each text.
+
+    ``folds`` as in ``dedup.points``; empty if all is ASCII, or bare.
+    """
     text, letter, limit, longest = pointer(data), pointer(_LETTER), len(data), 0
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
     sums = np.zeros(longest + 1 if bare else longest // 2 + 2, np.uint64)
+    room = np.empty(1 if bare else longest + longest // 2 + 2 * SPARE, np.uint8)
     starts, stops = np.empty(BUFFER, np.int64), np.empty(BUFFER, np.int64)
     hashes, second = np.empty(BUFFER, np.uint64), np.empty(BUFFER, np.uint64)
     for row in range(len(offsets) - 1):
@@ -221,6 +227,16 @@ def screen(data, offsets, bare, lengths, steps, powers, filters, mask, bits, tab
             )  # fmt: skip
         else:
             count = plain_sums(text, letter, start, stop, limit, sums)
+            if count < 0 and len(folds) > 0:
+                size = bare_text(
+                    text, start, stop, limit,
+                    pointer(ASCII), pointer(folds), pointer(room),
+                )  # fmt: skip
+                if size >= 0:
+                    count = bare_sums(
+                        pointer(room), 0, size, len(room),
+                        pointer(starts), pointer(stops), pointer(hashes), pointer(second), sums,
+                    )  # fmt: skip
         out[row] = NOT_PLAIN if count < 0 else NOTHING
         if count > 0 and proposes(sums, count, lengths, steps, powers, filters, mask, bits, table):
             out[row] = PROPOSED

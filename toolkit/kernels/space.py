@@ -23,11 +23,18 @@ from toolkit.kernels.compile import (
 )
 
 ASK = 255  # see dedup.points
-_IDEOGRAPHS, _REPLACED = 0x20000, 0x2F800  # from here on only what NFC leaves alone; what it replaces
+IDEOGRAPHS, REPLACED = 0x20000, 0x2F800  # from here on only what NFC leaves alone; what it replaces
 _TABLE = np.arange(256, dtype=np.uint8)
 _TABLE[65:91] += 32
 _TABLE[9:14] = 32
 _KEPT = np.array([chr(b).isalnum() and b < 128 for b in range(256)], np.uint8)
+
+
+@kernel(types.int64(POINTER, types.int64))
+def width_at(text, i):
+    """Bytes of the code point at ``i``, which is not ASCII."""
+    lead = text[i]
+    return 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
 @kernel(types.int64(POINTER, types.int64, types.int64))
@@ -37,6 +44,26 @@ def point_at(text, i, width):
     for j in range(i + 1, i + width):
         point = point << 6 | types.int64(text[j]) & 0x3F
     return point
+
+
+@kernel(types.int64(POINTER, types.int64, types.int64))
+def put(out, size, point):
+    """Write a code point that is not ASCII; return the size of ``out`` then."""
+    if point < 0x800:
+        out[size] = 0xC0 | point >> 6
+        size += 1
+    else:
+        if point < 0x10000:
+            out[size] = 0xE0 | point >> 12
+            size += 1
+        else:
+            out[size] = 0xF0 | point >> 18
+            out[size + 1] = 0x80 | point >> 12 & 0x3F
+            size += 2
+        out[size] = 0x80 | point >> 6 & 0x3F
+        size += 1
+    out[size] = 0x80 | point & 0x3F
+    return size + 1
 
 
 @kernel(types.void(BYTES, I64S, BYTES, OUT_BYTES))
@@ -57,12 +84,12 @@ def classify(data, offsets, order, out):
             if lead < 0x80:
                 last, i = 0, i + 1
                 continue
-            width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            width = width_at(text, i)
             point = point_at(text, i, width)
             mark = 0
-            if point < _IDEOGRAPHS:
+            if point < IDEOGRAPHS:
                 mark = types.int64(ordered[point])
-            elif point >= _REPLACED:
+            elif point >= REPLACED:
                 mark = ASK
             if mark == ASK or (mark != 0 and mark < last):
                 kind = 2
@@ -79,7 +106,7 @@ def collapse(data, offsets, composed, composed_offsets, composed_row, lower, out
     ``lower`` as in dedup.points. ``out`` needs 3/2 of the bytes that are read: a lower case may be longer.
     """
     plain, other_text, size = pointer(data), pointer(composed), 0
-    table, lowered = pointer(_TABLE), pointer(lower)
+    table, lowered, written = pointer(_TABLE), pointer(lower), pointer(out)
     for row in range(len(offsets) - 1):
         out_offsets[row] = size
         other = composed_row[row]
@@ -95,10 +122,10 @@ def collapse(data, offsets, composed, composed_offsets, composed_row, lower, out
                 previous = byte
                 i += 1
                 continue
-            width = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            width = width_at(text, i)
             point = point_at(text, i, width)
             i += width
-            if point < _IDEOGRAPHS:
+            if point < IDEOGRAPHS:
                 point = types.int64(lowered[point])
             if point < 0x80:
                 byte = np.uint8(point)
@@ -107,21 +134,7 @@ def collapse(data, offsets, composed, composed_offsets, composed_row, lower, out
                 previous = byte
                 continue
             previous = np.uint8(0xFF)
-            if point < 0x800:
-                out[size] = 0xC0 | point >> 6
-                size += 1
-            else:
-                if point < 0x10000:
-                    out[size] = 0xE0 | point >> 12
-                    size += 1
-                else:
-                    out[size] = 0xF0 | point >> 18
-                    out[size + 1] = 0x80 | point >> 12 & 0x3F
-                    size += 2
-                out[size] = 0x80 | point >> 6 & 0x3F
-                size += 1
-            out[size] = 0x80 | point & 0x3F
-            size += 1
+            size = put(written, size, point)
         if size > first and out[size - 1] == 0x20:
             size -= 1
     out_offsets[len(offsets) - 1] = size

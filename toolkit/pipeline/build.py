@@ -8,6 +8,7 @@ from toolkit.errors import GateError
 from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_rejects, door_facts
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.jobs import begin, job_key
+from toolkit.pipeline.losses import check_losses, loss_alarms, losses_of
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.recovered import with_recovered
 from toolkit.pipeline.runner import Runner
@@ -18,6 +19,7 @@ from toolkit.pipeline.stages.gold import gold_jobs
 from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
+from toolkit.pipeline.stages.sketches import sketch_files
 from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
 from toolkit.storage import (
     Group,
@@ -40,6 +42,7 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     same = runner.alone("identity", lambda: identity(lake, spec, bronze.manifests))
     refine = _refine_jobs(spec, bronze, same)
     silver = _silver(spec, refine, runner)
+    check_losses(silver.facts["inputs"], spec.dedup.max_loss)
     tokenizer, tokens, gold = _gold(spec, silver, refine, tokenizer_sha256, runner)
     ledgers = [bronze.ledger(), same.ledgers[0], *silver.ledgers, _total("packing", tokens, 0)]
     check_chain(ledgers)
@@ -53,6 +56,7 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     told = {"dedup": dict(silver.facts), "tokenizer": dict(tokenizer.facts)}
     leaks = {"decontamination": told["dedup"].pop("decontamination")}
     facts = door_facts(lake, bronze, same) | told | leaks
+    facts["alarms"] += loss_alarms(silver.facts["inputs"], silver.facts)
     return Built(outputs, ledgers, {**facts, "gold": [dict(m.facts) | {"task": m.task} for m in gold]})
 
 
@@ -100,16 +104,22 @@ def _silver(spec: Spec, refine: Sequence[RefineJob], runner: Runner) -> PartMani
         return fresh
     begin(lake / SILVER_STAGE)
     refined = runner.stage("refine", refine)
-    corpus, sketch = load_corpus(lake, [job.stem for job in refine], [job.key for job in refine])
+    names = [job.part.split("/")[0] for job in refine]
+    corpus, sketch = load_corpus(lake, [job.stem for job in refine], names, [job.key for job in refine])
     facts, _ = compare(corpus, sketch, spec.dedup, runner)
-    found = [(job.part.split("/")[0], part.facts["leaks"]) for job, part in zip(refine, refined, strict=True)]
+    found = [(name, part.facts["leaks"]) for name, part in zip(names, refined, strict=True)]
     facts["decontamination"] = sets_found(
         read_parquet(lake / EVAL_ITEMS) if spec.decontaminate.set else None, found
     )
     silver = runner.stage("silver", silver_jobs(corpus, spec.dedup, refine))
-    names = ("records", "quality", "decontaminate")
-    ledgers = [_total(name, refined, i) for i, name in enumerate(names)] + [_total("dedup", silver, 0)]
+    facts["inputs"] = losses_of(names, silver)
+    stages = ("records", "quality", "decontaminate")
+    ledgers = [_total(name, refined, i) for i, name in enumerate(stages)] + [_total("dedup", silver, 0)]
     outputs = [o for m in (*refined, *silver) for o in m.outputs if not o.path.startswith(".")]
+    if spec.dedup.index:
+        keys = [sketch_files(job.stem)[1] for job in refine]
+        rows = [last - first for first, last in corpus.bounds()]
+        outputs += [Output.of(lake, path, count) for path, count in zip(keys, rows, strict=True)]
     manifest = PartManifest("silver stage", key, outputs, ledgers, facts)
     manifest.write(lake / SILVER_STAGE)
     return manifest

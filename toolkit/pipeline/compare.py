@@ -39,6 +39,10 @@ def compare(
     for name in ("overfull_buckets", "skipped_pairs"):
         facts[name] = sum(manifest.facts[name] for manifest in proposed)
     facts["largest_bucket"] = max(manifest.facts["largest_bucket"] for manifest in proposed)
+    facts["crowds"] = {
+        name: max(manifest.facts["crowd"].get(name, 0) for manifest in proposed)
+        for name in sorted({name for manifest in proposed for name in manifest.facts["crowd"]})
+    }
     copies = np.flatnonzero(representative != np.arange(len(representative)))
     raw = sketch["raw"].to_numpy()
     facts["copies"] = len(copies)

@@ -25,7 +25,7 @@ from toolkit.errors import RequestError, ToolkitError
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.deduped import Deduped
 from toolkit.pipeline.jobs import WORK, job_key
-from toolkit.pipeline.losses import alarms_of, check_losses, losses_of
+from toolkit.pipeline.losses import check_losses, loss_alarms, losses_of
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.settled import INDEX, MANIFEST, Settled, mask_name, read_settled, settings_data
@@ -164,6 +164,7 @@ def _build(
     corpus, sketch = load_corpus(
         out,
         [*held.stems, *(job.stem for job in jobs)],
+        [*("settled" for _ in held.stems), *(part.source_name for part in parts)],
         [*held.keys, *(job.key for job in jobs)],
         len(held.stems),
         [*held.groups, *([held.next_group] * len(jobs))],
@@ -176,7 +177,7 @@ def _build(
     ]
     made = runner.stage("survivors", survivors)
     ledgers = [_total("texts", "bytes", read), _total("dedup", "tokens", made)]
-    losses = losses_of(parts, made)
+    losses = losses_of([part.source_name for part in parts], made)
     check_losses(losses, settings.max_loss)
     _join_evidence(out, [job.proof for job in survivors])
     new_masks = [group for group in sorted(masks.paths) if group >= held.next_group]
@@ -199,7 +200,7 @@ def _build(
         "ledgers": [ledger.to_dict() for ledger in ledgers],
         "dedup": facts,
         "inputs": losses,
-        "alarms": alarms_of(losses, facts),
+        "alarms": [alarm["message"] for alarm in loss_alarms(losses, facts)],
         "masks": {str(group - held.next_group): masks.digests[group] for group in new_masks},
         "index": [job.part.part for job in survivors if (out / INDEX / f"{job.part.part}.keys.npy").exists()],
         "files": [vars(output) for output in sorted(outputs, key=lambda output: output.path)],

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 EVAL_ITEMS = "eval_items.parquet"
 _READERS = 4  # files read at once; each holds a span
-LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", REPAIRS)
+LAYERS = ("bronze", "silver", "gold", "quarantine", "evidence", "index", REPAIRS)
 
 
 @dataclass(frozen=True)

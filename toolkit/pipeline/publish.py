@@ -131,8 +131,8 @@ def drop_work(lake: Path) -> None:
 
 
 def _part_manifests(lake: Path) -> list[Path]:
-    layers = [lake / "bronze", lake / "silver", lake / "gold", lake / "evidence"]
-    found = [path for layer in layers for path in layer.rglob("*.manifest.json")]
+    layers = ("bronze", "silver", "gold", "evidence", "index")
+    found = [path for layer in layers for path in (lake / layer).rglob("*.manifest.json")]
     return [*found, lake / "tokenizer.manifest.json"]
 
 

@@ -110,7 +110,9 @@ class Dedup:
     the like, the larger the better but for the rank; what it leaves equal, the id decides.
     ``common`` is the share of a source's texts from which on a shingle is its template and left
     out of the comparison; none in a lake where it is not given, as system prompts are not compared.
-    ``chains`` removes whole connected components.
+    ``chains`` removes whole connected components. ``index`` keeps the sketches and the normalised
+    texts in the lake, so that what is added later is compared with them and old texts are read only
+    to verify.
     """
 
     threshold: float = 0.8
@@ -123,6 +125,7 @@ class Dedup:
     keep: Sequence[str] = ("rank", "length", "id")
     chains: bool = False
     max_loss: float = 1.0
+    index: bool = False
 
 
 @dataclass(frozen=True)

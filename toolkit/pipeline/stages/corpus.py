@@ -19,12 +19,15 @@ from toolkit.storage import digest_json, read_array, read_ipc, sha256_bytes, wri
 class Corpus:
     """The parts, in order; record ``starts[p] + row`` is row ``row`` of the part with ``stems[p]``.
 
+    ``sources[p]`` names what the part is of, for people, and ``identities[p]`` what it holds.
     Groups are numbered by each run for itself: ``first_groups[p]`` is added to those of a part.
     The first ``settled`` records stayed in an earlier run: they are preferred to all others, and stay.
     """
 
     lake: Path
     stems: tuple[Path, ...]
+    sources: tuple[str, ...]
+    identities: tuple[str, ...]
     starts: tuple[int, ...]
     first_groups: tuple[int, ...]
     settled: int
@@ -59,6 +62,15 @@ class Corpus:
         column = self.take(records, ["normal"])["normal"]
         return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
+    def count_by_source(self, records: np.ndarray) -> dict[str, int]:
+        """How many of these records are of each source."""
+        counts: dict[str, int] = {}
+        part = np.searchsorted(np.array(self.starts), records, side="right") - 1
+        for number, count in zip(*np.unique(part, return_counts=True), strict=True):
+            name = self.sources[number]
+            counts[name] = counts.get(name, 0) + int(count)
+        return counts
+
     def bounds(self) -> list[tuple[int, int]]:
         """The first record of each part, and the one after its last."""
         return list(itertools.pairwise([*self.starts, self.records]))
@@ -86,7 +98,12 @@ class Corpus:
 
 
 def load_corpus(
-    lake: Path, stems: Sequence[Path], keys: Sequence[str], held: int = 0, groups: Sequence[int] | None = None
+    lake: Path,
+    stems: Sequence[Path],
+    sources: Sequence[str],
+    keys: Sequence[str],
+    held: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> tuple[Corpus, pa.Table]:
     """The corpus of the parts with these stems, of which the first ``held`` are settled, and their sketches.
 
@@ -98,8 +115,10 @@ def load_corpus(
     named = ([stem.name, key, first] for stem, key, first in zip(stems, keys, groups, strict=True))
     digest = digest_json([held, *named])
     settled = sum(map(len, sketches[:held]))
-    first = tuple(int(start) for start in starts)
-    corpus = Corpus(lake, tuple(stems), first, tuple(groups), settled, sum(map(len, sketches)), digest)
+    first, records = tuple(int(start) for start in starts), sum(map(len, sketches))
+    corpus = Corpus(
+        lake, tuple(stems), tuple(sources), tuple(keys), first, tuple(groups), settled, records, digest
+    )
     return corpus, pa.concat_tables(sketches)
 
 

@@ -51,7 +51,8 @@ class KeysJob:
         keys ^= kind.astype(np.uint64) * _GOLDEN
         write_array(self.output, keys)
         outputs = [Output.of(self.corpus.lake, self.output, len(kind))]
-        manifest = PartManifest(f"keys {self.part}", self._key(), outputs)
+        stem = self.corpus.stems[self.part]
+        manifest = PartManifest(f"keys {stem.parent.name}/{stem.name}", self._key(), outputs)
         manifest.write(self._manifest)
         return [manifest]
 
@@ -72,5 +73,5 @@ class KeysJob:
         return self.output.with_name(f"{self.corpus.stems[self.part].name}.keys.manifest.json")
 
     def _key(self) -> str:
-        inputs = {"corpus": self.corpus.digest, "part": self.part, "masks": self.masks.digests}
+        inputs = {"part": self.corpus.identities[self.part], "masks": self.masks.digests}
         return job_key("keys", **inputs, settings=as_data(self.settings))

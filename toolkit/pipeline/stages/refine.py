@@ -59,8 +59,8 @@ class RefineJob:
 
     @property
     def stem(self) -> Path:
-        """Where the clean rows wait for dedup; see ``sketches``."""
-        return self.lake / WORK / "refined" / self.part
+        """Where the clean rows wait for dedup, or stay; see ``sketches``."""
+        return self.lake / ("index" if self.dedup.index else f"{WORK}/refined") / self.part
 
     @property
     def key(self) -> str:

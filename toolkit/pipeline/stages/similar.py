@@ -25,6 +25,7 @@ from toolkit.pipeline.stages.sketches import plan_of
 from toolkit.storage import Output, PartManifest, read_array
 
 BLOCK_BYTES = 16 << 20  # of text that one job of verification reads
+CROWD = 100  # texts of a bucket that is told of
 SLICE = 4 << 20  # records of a band that one job sorts, on average
 
 
@@ -57,11 +58,18 @@ class BandJob:
             "overfull_buckets": int(found.overfull),
             "skipped_pairs": int(found.skipped),
             "largest_bucket": int(found.largest),
+            "crowd": self._crowd(found.crowd),
         }
         outputs = [Output.of(self.corpus.lake, self.output, len(found))]
         manifest = PartManifest(f"band {self.band} {self.piece}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
         return [manifest]
+
+    def _crowd(self, positions: np.ndarray) -> dict[str, int]:
+        """Whose texts are in the largest bucket; nothing of a small one."""
+        if len(positions) < CROWD:
+            return {}
+        return self.corpus.count_by_source(read_array(self.corpus.work / "order.npy")[positions])
 
     def _mine(self) -> tuple[np.ndarray, np.ndarray]:
         """The keys uint64 and the positions int64 of the records, read part by part."""

@@ -74,7 +74,14 @@ def decide(
         kept_by = np.where(chained, first, -1)
         close = _with_ends(corpus, settings, order, kept_by, close, masks)
     _write_verdict(corpus.work, order, representative, kept_by, close)
-    return facts | {"verified_pairs": len(pairs), "texts_removed": int((kept_by >= 0).sum())}
+    masked = (measured[alike, 2] + measured[alike, 3]) > 0
+    whole = masked & (shared[alike] == union[alike])
+    return facts | {
+        "verified_pairs": len(pairs),
+        "masked_pairs": int(masked.sum()),
+        "masked_pairs_at_one": int(whole.sum()),
+        "texts_removed": int((kept_by >= 0).sum()),
+    }
 
 
 def _facts(

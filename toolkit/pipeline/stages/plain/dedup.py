@@ -154,7 +154,7 @@ def _rows(part: TextPart, found: Rows, compared: Compared, ids: np.ndarray) -> p
     path = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [part.name]).cast(pa.string())
     places = [pa.array(column) for column in (found.line, found.offset, found.length)]
     origin = pa.StructArray.from_arrays([path, *places], ["path", "line", "offset", "length"])
-    source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [f"input-{part.source}"])
+    source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [part.source_name])
     size = _sizes(compared)
     return pa.table(
         {

@@ -58,6 +58,11 @@ class TextPart:
         return f"part-{self.number:05d}"
 
     @property
+    def source_name(self) -> str:
+        """``input-0``."""
+        return f"input-{self.source}"
+
+    @property
     def output(self) -> str:
         """The name of the file of what stays of it: ``part-00000.parquet``, ``part-00000.jsonl.gz``."""
         return f"{self.part}.parquet" if self.format == "parquet" else shard_name(self.part, self.compression)

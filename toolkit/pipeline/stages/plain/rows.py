@@ -150,4 +150,4 @@ def _entry(
     part: TextPart, line: int, offset: int, length: int, reason: str, detail: str, raw: bytes
 ) -> bytes:
     origin = {"path": part.name, "line": line, "offset": offset, "length": length}
-    return quarantine_line(f"input-{part.source}", "texts", origin, reason, detail, raw)
+    return quarantine_line(part.source_name, "texts", origin, reason, detail, raw)
