@@ -8,11 +8,13 @@ mapping, one code point to one: U+0130 becomes "i" (``str.lower`` adds a dot), a
 sigma is not special. White space is the 25 code points of White_Space: U+0009-000D, 0020,
 0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F, 205F, 3000; not the zero-width ones, and not
 U+001C-001F, which ``str.isspace`` accepts. Every id and signature depends on this, so a
-change needs a new version. Unicode tables are Arrow's (utf8proc); where they are not needed, see
-``points``.
+change needs a new version. Case is Arrow's (utf8proc), composition Python's; where they are not
+needed, see ``points``.
 """
 
 from __future__ import annotations
+
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +32,7 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """Normalise each text (v1). Nulls become empty. Texts must be valid UTF-8, as Arrow's are.
 
     Where the tables of ``points`` show that a text is in NFC, that is one pass of a kernel; the others
-    are lowered and composed by Arrow first.
+    are lowered and composed one by one first.
     """
     data, offsets = text_buffers(texts)
     ascii_only = int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80
@@ -48,11 +50,15 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 
 
 def _composed(texts: pa.Array, rows: np.ndarray) -> pa.Array:
-    """Some of the texts in NFC, in lower case, in NFC again."""
+    """Some of the texts in NFC, in lower case, in NFC again: large_string."""
     if not len(rows):
         return pa.array([], pa.large_string())
-    composed = pc.utf8_normalize(texts.take(pa.array(rows)), form="NFC")
-    return pc.utf8_normalize(pc.utf8_lower(composed), form="NFC")
+    return _nfc(pc.utf8_lower(_nfc(texts.take(pa.array(rows)))))
+
+
+def _nfc(texts: pa.Array) -> pa.Array:
+    """By Python: what some releases of Arrow (25.0) call NFC is decomposed."""
+    return pa.array([unicodedata.normalize("NFC", text) for text in texts.to_pylist()], pa.large_string())
 
 
 def is_empty(normalised: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A text is in NFC if every code point is left alone by NFC, none composes with what stands before it,
 and marks stand in the order of their combining classes (the quick check of UAX 15). Nearly all text
-is, in any script; then normalising is a look-up. Where the tables are not sure, Arrow composes.
+is, in any script; then normalising is a look-up. Where the tables are not sure, the text is composed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     """(lower, order) of the code points below ``POINTS``.
 
     ``lower`` int32: the simple lower case, or a space for white space. ``order`` uint8: the combining
-    class of the point and of its lower case, or ``ASK``. Case and composition are Arrow's; the classes
-    are Python's, and a point that its tables do not know asks. Made once in a process, in some 0.1 s.
+    class of the point and of its lower case, or ``ASK``. Case is Arrow's; classes and composition are
+    Python's, and a point that its tables do not know asks. Made once in a process, in some 0.1 s.
     """
     points = np.concatenate([np.arange(first, stop) for first, stop in _READ])
     characters = list(points.astype("<u4").tobytes().decode("utf-32-le"))
@@ -45,7 +45,7 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     unsafe = np.ones(POINTS, bool)
     for first, stop in _INERT:
         unsafe[first:stop] = False
-    unsafe[points] = pc.not_equal(pc.utf8_normalize(plain, form="NFC"), plain)
+    unsafe[points] = [unicodedata.normalize("NFC", one) != one for one in characters]
     unsafe[points] |= np.array(list(map(unicodedata.category, characters))) == "Cn"
     classes = np.zeros(POINTS, np.uint8)
     classes[points] = list(map(unicodedata.combining, characters))

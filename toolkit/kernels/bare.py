@@ -1,7 +1,7 @@
 """The bare words of a raw text in one pass: lower case, white space and punctuation to one space.
 
 The same bytes as normalising and ``space.unpunctuate``, for a text that is in NFC by the tables of
-``dedup.points``; others are for Arrow. Nothing but one text's room is written.
+``dedup.points``; others must be composed first. Nothing but one text's room is written.
 """
 
 from __future__ import annotations
