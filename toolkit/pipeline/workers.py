@@ -12,16 +12,18 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.pipeline.jobs import Job, Outcome, execute
 from toolkit.pipeline.processes import process_context, usable_cores
 
+START = 2.0  # seconds that other processes take to start, mostly to import (benchmarks/LOG.md)
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
@@ -79,7 +81,7 @@ class Workers:
         For jobs without end: at most one more than the workers are held at a time.
         """
         with _worker_losses(), _importable_main():
-            yield from in_order(execute, jobs, None if self._here else self._pool(), self.count)
+            yield from in_order(execute, jobs, None if self._here else self._pool(self.count), self.count)
 
     @property
     def _here(self) -> bool:
@@ -87,24 +89,73 @@ class Workers:
         return self.cluster is None and self._given is None and self.count == 1
 
     def _spread(self, jobs: Sequence[Job], advance: Callable[[Outcome], None]) -> list[Outcome]:
-        futures: list[Future[Outcome]] = []
+        """Jobs from the first on in other processes, and from the last on in this one, which is a worker too.
+
+        It takes the first ones itself for as long as what is left would be done before others had started.
+        """
+        done: dict[int, Outcome] = {}
+        futures: dict[Future[Outcome], int] = {}
+        ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+
+        def finish(number: int, outcome: Outcome) -> None:
+            done[number] = outcome
+            advance(outcome)
+
         try:
             with _worker_losses(), _importable_main():
-                futures = [self._pool().submit(execute, job) for job in jobs]
-                for future in as_completed(futures):
-                    advance(future.result())
+                first = 0
+                while first < len(jobs) and not self._worth_others(done, len(jobs) - first):
+                    finish(first, execute(jobs[first]))
+                    first += 1
+                if first == len(jobs):
+                    return [done[number] for number in range(len(jobs))]
+                pool = self._pool(self.count - 1)
+                futures = {pool.submit(execute, jobs[number]): number for number in range(first, len(jobs))}
+                for future in futures:
+                    future.add_done_callback(ended.put)
+                for future in reversed(list(futures)) if self._helps else ():
+                    if future.cancel():
+                        finish(futures[future], execute(jobs[futures[future]]))
+                    while not ended.empty():
+                        self._take(ended.get(), futures, finish)
+                while len(done) < len(jobs):
+                    self._take(ended.get(), futures, finish)
         finally:
             for future in futures:
                 future.cancel()
-        return [future.result() for future in futures]
+        return [done[number] for number in range(len(jobs))]
 
-    def _pool(self) -> Executor:
+    @staticmethod
+    def _take(
+        future: Future[Outcome],
+        futures: Mapping[Future[Outcome], int],
+        finish: Callable[[int, Outcome], None],
+    ) -> None:
+        """Take what another process did; what was called back is done here."""
+        if not future.cancelled():
+            finish(futures[future], future.result())
+
+    @property
+    def _helps(self) -> bool:
+        """Whether this process is one of the workers: not of a cluster, nor of somebody's executor."""
+        return self.cluster is None and self._given is None
+
+    def _worth_others(self, done: Mapping[int, Outcome], left: int) -> bool:
+        """Whether other processes would be done with what is left sooner than this one alone."""
+        if self._executor is not None or not self._helps or START <= 0:
+            return True
+        if not done:
+            return False
+        alone = left * sum(outcome.seconds for outcome in done.values()) / len(done)
+        return alone > START * self.count / (self.count - 1)
+
+    def _pool(self, count: int) -> Executor:
         if self._executor is None:
-            self._executor = self._connect() if self.cluster else self._processes()
+            self._executor = self._connect() if self.cluster else self._processes(count)
         return self._executor
 
-    def _processes(self) -> Executor:
-        pool = ProcessPoolExecutor(self.count, mp_context=process_context(), initializer=_die_with_parent)
+    def _processes(self, count: int) -> Executor:
+        pool = ProcessPoolExecutor(count, mp_context=process_context(), initializer=_die_with_parent)
         self._close = lambda: pool.shutdown(wait=True, cancel_futures=True)
         return pool
 

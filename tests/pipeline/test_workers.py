@@ -1,0 +1,54 @@
+"""Where jobs run: here while that is sooner, then in other processes too; always in the jobs' order."""
+
+import os
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from toolkit.pipeline import workers
+from toolkit.pipeline.workers import Workers
+from toolkit.storage import PartManifest
+
+
+@dataclass(frozen=True)
+class Nap:
+    """A job that sleeps and says where."""
+
+    number: int
+    seconds: float
+
+    def done(self):
+        return None
+
+    def run(self):
+        time.sleep(self.seconds)
+        return [PartManifest(str(self.number), "", [], [], {"process": os.getpid()})]
+
+
+def run(count, jobs):
+    told = []
+    with Workers(count) as pool:
+        outcomes = pool.run(jobs, told.append)
+    assert [outcome.manifests[0].task for outcome in outcomes] == [str(job.number) for job in jobs]
+    assert sorted(map(id, told)) == sorted(map(id, outcomes))
+    return [outcome.manifests[0].facts["process"] for outcome in outcomes]
+
+
+def test_short_work_starts_no_process(monkeypatch):
+    monkeypatch.setattr(workers, "START", 2.0)
+    assert set(run(2, [Nap(i, 0.001) for i in range(50)])) == {os.getpid()}
+
+
+def test_long_work_is_shared_with_this_process(monkeypatch):
+    monkeypatch.setattr(workers, "START", 0.05)
+    used = run(3, [Nap(i, 0.05) for i in range(60)])
+    assert used[0] == used[-1] == os.getpid() and len(set(used)) == 3
+
+
+def test_a_job_that_fails_in_another_process_or_here_fails_the_stage(monkeypatch):
+    monkeypatch.setattr(workers, "START", 0.0)
+    for bad in (0, 9):
+        jobs = [Nap(i, -1.0 if i == bad else 0.01) for i in range(10)]
+        with pytest.raises(ValueError, match="non-negative"):
+            run(2, jobs)
