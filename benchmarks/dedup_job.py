@@ -99,6 +99,9 @@ class Stopwatch:
         self._note(name)
         self._name = name
 
+    def note(self, text: str) -> None:
+        """See toolkit.pipeline.progress; nobody reads it here."""
+
     def end(self) -> dict[str, float]:
         """All seconds, the last ones included."""
         self._note(f"after {self._name}")
