@@ -17,8 +17,11 @@ assert "pyarrow" not in sys.modules
 assert processes.start_early([sys.argv[1]], 2, None)
 pid = forkserver._forkserver._forkserver_pid
 import toolkit
-toolkit.ingest(sys.argv[1], sys.argv[2], workers=2, settings=None)
-assert pid is not None and forkserver._forkserver._forkserver_pid == pid
+from toolkit.pipeline import workers
+workers.START, pools, make = 0.0, [], workers.Workers._processes
+workers.Workers._processes = lambda self, count: pools.append(count) or make(self, count)
+toolkit.ingest(sys.argv[1], sys.argv[2], workers=2)
+assert pools == [1] and pid is not None and forkserver._forkserver._forkserver_pid == pid
 """
 
 
