@@ -6,7 +6,9 @@ import sys
 import pytest
 from lakes import tree, write_lines
 
+import toolkit
 from toolkit.pipeline import processes
+from toolkit.pipeline.spec.tables import Ingest
 
 SCRIPT = """
 import sys
@@ -20,7 +22,8 @@ import toolkit
 from toolkit.pipeline import workers
 workers.START, pools, make = 0.0, [], workers.Workers._processes
 workers.Workers._processes = lambda self, count: pools.append(count) or make(self, count)
-toolkit.ingest(sys.argv[1], sys.argv[2], workers=2)
+from toolkit.pipeline.spec.tables import Ingest
+toolkit.ingest(sys.argv[1], sys.argv[2], workers=2, settings=Ingest(shard_bytes=1024))
 assert pools == [1] and pid is not None and forkserver._forkserver._forkserver_pid == pid
 """
 
@@ -30,10 +33,7 @@ def test_the_pool_is_that_of_the_server_that_started_early(tmp_path):
     for name in "abc":
         write_lines(folder / f"{name}.jsonl", [{"text": f"{name} {i}"} for i in range(50)])
     subprocess.run([sys.executable, "-c", SCRIPT, folder, tmp_path / "two"], check=True)
-    subprocess.run(
-        [sys.executable, "-m", "toolkit", "ingest", folder, "--out", tmp_path / "one", "--workers", "1"],
-        check=True,
-    )
+    toolkit.ingest(folder, tmp_path / "one", workers=1, settings=Ingest(shard_bytes=1024))
     assert tree(tmp_path / "one" / "bronze") == tree(tmp_path / "two" / "bronze")
 
 
