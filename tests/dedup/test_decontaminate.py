@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from itertools import pairwise
 
 import numpy as np
@@ -133,6 +134,20 @@ def test_raw_text_of_any_script_is_searched_as_its_bare_words_are(items, rows, n
     assert {key[0] for key in as_dict(find(index, rows))} == {
         key[0] for key in as_dict(find(index, pa.array(spaced, pa.string())))
     }
+
+
+def test_every_code_point_is_searched_as_it_was_indexed():
+    points = [chr(c) for c in range(0x20, 0x20000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    texts = pa.array([f"one two three_{c}x {c}y four{c} f_{c} six z{i} n{i}" for i, c in enumerate(points)])
+    found = find(build_index(texts, 8), texts)
+    own = [
+        (row, share)
+        for row, item, share in zip(
+            *found.select(["row", "item", "coverage"]).to_pydict().values(), strict=True
+        )
+        if row == item
+    ]
+    assert own == [(row, 1.0) for row in range(len(points))]
 
 
 def test_a_question_inside_a_chat_is_found_whatever_its_punctuation(monkeypatch):

@@ -142,7 +142,7 @@ class Workers:
 
     def _worth_others(self, done: Mapping[int, Outcome], left: int) -> bool:
         """Whether other processes would be done with what is left sooner than this one alone."""
-        if self._executor is not None or not self._helps or START <= 0:
+        if self._executor is not None or not self._helps:
             return True
         if not done:
             return False

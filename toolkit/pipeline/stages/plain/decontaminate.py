@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import dedup
+from toolkit.kernels.json_lines import add_mod128, leading_u64
 from toolkit.pipeline.jobs import WORK
 from toolkit.pipeline.stages.contamination import Leak, counted, cut_messages, leaks_of, threshold
 from toolkit.pipeline.stages.plain.parts import TextPart
@@ -117,9 +118,7 @@ def treat_rows(
     stays[[row for row in leaks if policy != "flag" and row not in cuts]] = False
     sizes = rows.length if rows.table is None else _field_bytes(fields)
     after, lines, fresh = _with_cuts(rows, cuts, sizes, text)
-    ids = [
-        row.tobytes().hex() for row in rows.ids(pc.binary_join(fields, pa.scalar("\n", pa.large_string())))
-    ]
+    ids = leading_u64(rows.ids(pc.binary_join(fields, pa.scalar("\n", pa.large_string()))))
     out, gone = _group(ids, fresh, stays), _group(ids, sizes, ~stays)
     removed = {"contaminated": gone} if gone.records else {}
     if lost := int((sizes - fresh)[stays].sum()):
@@ -139,9 +138,8 @@ def _field_bytes(fields: pa.LargeListArray) -> np.ndarray:
     return np.diff(ends[bounds - bounds[0]])
 
 
-def _group(ids: Sequence[str], sizes: np.ndarray, chosen: np.ndarray) -> Group:
-    at = np.flatnonzero(chosen).tolist()
-    return Group(len(at), int(sizes[chosen].sum()), IdHash.of([ids[row] for row in at]))
+def _group(ids: np.ndarray, sizes: np.ndarray, chosen: np.ndarray) -> Group:
+    return Group(int(chosen.sum()), int(sizes[chosen].sum()), IdHash(add_mod128(ids[chosen])))
 
 
 def _proof(
