@@ -1,6 +1,6 @@
-"""Dedup beside its peers: signatures, the whole job and who is right, the truth, decontamination, growth.
+"""Dedup beside its peers: sketches and their error, the whole job and who is right, truth, spans, growth.
 
-    python -m benchmarks.dedup [--sketch] [--job] [--truth] [--decontaminate] [--growth] [--real] [--quick]
+    python -m benchmarks.dedup [--sketch] [--error] [--job] [--truth] [--decontaminate] [--growth] [--real]
 
 Without a part, all of them; ``--quick`` makes everything tiny, to see that it runs, and records nothing.
 The peers are Daft, rensa, datasketch, datatrove and text-dedup: pip install daft rensa datasketch
@@ -13,17 +13,26 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import dedup_growth, dedup_hard, dedup_job, dedup_real, dedup_sketch, dedup_spans, dedup_truth
+from benchmarks import (
+    dedup_error,
+    dedup_growth,
+    dedup_hard,
+    dedup_job,
+    dedup_real,
+    dedup_sketch,
+    dedup_spans,
+    dedup_truth,
+)
 from benchmarks.dedup_job_peers import JOBS
 from benchmarks.dedup_sketch_peers import SKETCHERS
 from benchmarks.launch import record
 from toolkit.pipeline.processes import usable_cores
 
 PEERS = ("daft", "rensa", "datasketch", "datatrove", "text-dedup", "spacy", "xxhash", "datasets")
-PARTS = ("sketch", "job", "truth", "decontaminate", "growth", "real")
+PARTS = ("sketch", "error", "job", "truth", "decontaminate", "growth", "real")
 QUICK = {
     "megabytes": 0.3, "repeat": 1, "texts": [2_000], "truth_texts": 3_000, "by_hand": 500, "scale": 0.002,
-    "grams": 20_000, "sizes": [1_000, 2_000, 4_000, 8_000],
+    "grams": 20_000, "pairs": 100, "sizes": [1_000, 2_000, 4_000, 8_000],
 }  # fmt: skip
 
 
@@ -35,10 +44,14 @@ def main() -> None:
         k, counts = options.slots, tuple(options.cores)
         found = dedup_sketch.sketch(options.megabytes, k, counts, options.repeat, options.sketchers)
         _end(options, "sketch" if k == 128 else f"sketch, k = {k}", found, dedup_sketch.tables(found))
+    if options.error:
+        rows = dedup_error.error(options.pairs)
+        _end(options, "error", rows, dedup_error.table(rows))
     if options.job:
         sizes = tuple(options.texts)
         jobs = dedup_job.job(sizes, cores, options.repeat, options.tools)
-        _end(options, "job", jobs, dedup_job.tables(jobs))
+        name = "job" if len(sizes) > 1 else f"job, {sizes[0]:,} texts"
+        _end(options, name, jobs, dedup_job.tables(jobs))
     if options.truth:
         facts = dedup_truth.truth(options.truth_texts, options.by_hand, cores)
         _end(options, "truth", facts, dedup_truth.table(facts))
@@ -80,6 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--by-hand", type=int, default=5_000, help="texts of which every pair is measured")
     parser.add_argument("--scale", type=float, default=1.0, help="of the hard cases")
     parser.add_argument("--grams", type=int, default=1_000_000, help="of the evaluation items")
+    parser.add_argument("--pairs", type=int, default=3_000, help="of each similarity, for the error")
     parser.add_argument("--sizes", type=int, nargs="+", default=[50_000, 100_000, 200_000, 400_000])
     options = parser.parse_args()
     if not any(getattr(options, part) for part in PARTS):

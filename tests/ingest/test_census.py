@@ -13,6 +13,7 @@ from toolkit.ingest import Before, Limits, Options, Span, take_census
 from toolkit.ingest.codecs import decompressed
 from toolkit.ingest.formats import jsonl
 from toolkit.ingest.landing import read_spans
+from toolkit.kernels.reference import checksum
 
 PACK = {
     "gz": gzip.compress,
@@ -89,9 +90,14 @@ def test_a_census_hashes_the_whole_file(tmp_path):
     assert census(tmp_path, DATA).sha256 == hashlib.sha256(DATA).hexdigest()
 
 
-def test_each_span_has_the_hash_of_its_bytes(tmp_path):
+def test_each_span_has_the_hash_of_the_file_up_to_its_end(tmp_path):
     spans = census(tmp_path, DATA).spans
-    assert [s.sha256 for s in spans] == [hashlib.sha256(DATA[s.start : s.stop]).hexdigest() for s in spans]
+    assert [s.sha256 for s in spans] == [hashlib.sha256(DATA[: s.stop]).hexdigest() for s in spans]
+
+
+def test_each_span_has_the_checksum_of_its_bytes(tmp_path):
+    spans = census(tmp_path, DATA).spans
+    assert [s.check for s in spans] == [f"{checksum(DATA[s.start : s.stop]):016x}" for s in spans]
 
 
 @CODECS
@@ -219,4 +225,4 @@ def test_spans_are_contiguous_and_cover_the_file(tmp_path):
 
 
 def test_a_span_is_plain_data():
-    assert Span(0, 1, 1) == Span(0, 1, 1, None, "", b"", "", False)
+    assert Span(0, 1, 1) == Span(0, 1, 1, None, "", b"", "", False, "")

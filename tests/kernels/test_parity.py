@@ -85,6 +85,21 @@ def test_exact_hash_of_hostile_texts():
     check_hash(HOSTILE)
 
 
+def test_checksum_of_hostile_texts():
+    for text in HOSTILE:
+        assert int(hashing.checksum(np.frombuffer(text, np.uint8))) == reference.checksum(text)
+
+
+@given(st.binary(min_size=1, max_size=200), st.data())
+def test_a_changed_block_changes_the_checksum(text, data):
+    at = data.draw(st.integers(0, len(text) - 1))
+    flip = data.draw(st.integers(1, 255))
+    changed = text[:at] + bytes([text[at] ^ flip]) + text[at + 1 :]
+    sums = {int(hashing.checksum(np.frombuffer(t, np.uint8))) for t in (text, changed, text + b"\0")}
+    assert sums == {reference.checksum(t) for t in (text, changed, text + b"\0")}
+    assert len(sums) == 3
+
+
 @pytest.mark.parametrize(("unit", "n"), [("word", 1), ("word", 5), ("byte", 1), ("byte", 24), ("byte", 1500)])
 def test_shingles_and_sketches_of_hostile_texts(unit, n):
     check_shingles(HOSTILE, unit, n)

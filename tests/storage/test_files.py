@@ -10,6 +10,7 @@ from toolkit.storage import (
     read_ipc,
     read_parquet,
     read_shard,
+    sha256_file,
     write_ipc,
     write_parquet,
     write_shard,
@@ -38,6 +39,11 @@ def test_a_shard_is_readable_by_the_zstd_program(tmp_path):
 def test_a_shard_gives_back_its_lines(tmp_path):
     write_shard(tmp_path / "a.zst", LINES)
     assert read_shard(tmp_path / "a.zst") == LINES.split(b"\n")[:-1]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.zst", "a.jsonl.gz", "a.jsonl"])
+def test_writing_a_shard_tells_its_hash(tmp_path, name):
+    assert write_shard(tmp_path / name, LINES) == sha256_file(tmp_path / name)
 
 
 def test_a_shard_without_lines_gives_none(tmp_path):

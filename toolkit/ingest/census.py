@@ -14,9 +14,8 @@ from toolkit.ingest.codecs import codec_of, decompressed
 from toolkit.ingest.formats import jsonl, parquet
 from toolkit.ingest.frames import Options
 from toolkit.ingest.span import Limits, Span, pieces
-from toolkit.ingest.stream import Stream, aside, cut, resolve
+from toolkit.ingest.stream import Stream, aside, check_of, cut, resolve
 from toolkit.ingest.unpacked import unpacked
-from toolkit.storage import sha256_bytes
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _of_stream(
     limits: Limits,
     start: int,
 ) -> Census:
-    spans = [_hashed(span, stream) for span in found]
+    spans = [stream.known(span) for span in found]
     return _of_spans(path, codec, form, stream, spans, limits, start)
 
 
@@ -104,13 +103,13 @@ def _altered(
 ) -> tuple[Stream, list[Span]]:
     """The file once more, cut where a checksum shows that what follows is not what was packed."""
     first = Stream(_first(decompressed(path, codec), altered))
-    spans = [_hashed(span, first) for span in cut(first, form, limits, options)]
+    spans = [first.known(span) for span in cut(first, form, limits, options)]
     stream = Stream(decompressed(path, codec))
     stream.passes(altered, "")
     assert stream.damage is None
     detail = "a checksum shows that these bytes are not those that were packed"
     found = aside(stream, limits, "compression.altered", detail)
-    return stream, spans + [_hashed(span, stream) for span in found]
+    return stream, spans + [stream.known(span) for span in found]
 
 
 def _first(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -119,10 +118,6 @@ def _first(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
         size -= len(block)
         if size <= 0:
             return
-
-
-def _hashed(span: Span, stream: Stream) -> Span:
-    return replace(span, sha256=sha256_bytes(stream.take(span.stop)))
 
 
 def _rest(path: Path, stream: Stream, limits: Limits) -> Iterator[Span]:
@@ -137,7 +132,7 @@ def _rest(path: Path, stream: Stream, limits: Limits) -> Iterator[Span]:
         for span in cut or [Span(start, stop, number, "compression.damaged", damage.detail)]:
             data = file.read(span.stop - span.start)
             stream.add(data)
-            yield replace(span, sha256=sha256_bytes(data), packed=True)
+            yield replace(span, sha256=stream.sha256(), check=check_of(data), packed=True)
 
 
 def _of_parquet(path: Path, codec: str | None, limits: Limits, options: Options) -> Census:

@@ -16,16 +16,17 @@ from toolkit.ingest.formats import FORMATS, parquet
 from toolkit.ingest.frames import Options
 from toolkit.ingest.part import Part
 from toolkit.ingest.span import CHANGED, Span
+from toolkit.ingest.stream import check_of
 from toolkit.ingest.unpacked import unpacked
-from toolkit.storage import sha256_bytes, sha256_file
+from toolkit.storage import sha256_file
 
 
 def land(part: Part, span: Span, data: bytes, form: str, options: Options, verified: bool = False) -> None:
     """Add the records of ``data``, the bytes of ``span``, to ``part``.
 
-    They are held against the span's hash unless they are ``verified`` to be those of the census.
+    They are held against the span's checksum unless they are ``verified`` to be those of the census.
     """
-    if not verified and span.sha256 and sha256_bytes(data) != span.sha256:
+    if not verified and span.check and check_of(data) != span.check:
         _changed(part, span, data, options.name)
     elif span.fault is not None:
         part.set_aside(data, span, options.name)

@@ -28,8 +28,10 @@ class Span:
 
     ``line`` is the number of its first line, from 1. ``fault`` is None, or the reason why all of
     it is set aside, with ``detail``. ``head`` is what every span of the file needs to be read by
-    itself: the header row of a CSV file. ``sha256`` is that of its bytes (of the whole file, for
-    Parquet), and ``packed`` says that it is a range of the compressed file as it lies.
+    itself: the header row of a CSV file. ``sha256`` is that of the file from its start to the end of
+    this span (of the whole file, for Parquet): an identity. ``check`` is a checksum of the span's
+    own bytes, 16 hex digits, which shows whether they changed. ``packed`` says that it is a range of
+    the compressed file as it lies.
     """
 
     start: int
@@ -40,6 +42,7 @@ class Span:
     head: bytes = b""
     sha256: str = ""
     packed: bool = False
+    check: str = ""
 
 
 def pieces(start: int, stop: int, line: int, fault: str, detail: str, size: int) -> Iterator[Span]:

@@ -1,4 +1,4 @@
-"""The bytes of a file as they pass: hashed, counted, and held until a span has taken them."""
+"""The bytes of a file as they pass: counted, held until a span has taken them, and hashed then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from toolkit.ingest.formats.aside import rest
 from toolkit.ingest.frames import Options
 from toolkit.ingest.span import Limits, Span
 from toolkit.ingest.validate import parse
+from toolkit.kernels.hashing import checksum
 from toolkit.kernels.json_lines import count_newlines
 
 _ENCODINGS = {
@@ -43,7 +45,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[bytes]:
         for block in self._blocks:
-            self.add(block)
+            self._count(block)
             self._held += block
             yield block
 
@@ -64,25 +66,49 @@ class Stream:
         return self.size == size and self._last == b"\n" and self.sha256() == sha256
 
     def add(self, data: bytes) -> None:
-        """Hash and count bytes that pass."""
+        """Hash and count bytes that pass and that no span takes."""
         self._digest.update(data)
+        self._count(data)
+
+    def _count(self, data: bytes) -> None:
         self._line_ends += count_newlines(np.frombuffer(data, np.uint8))
         self._last = data[-1:] or self._last
         self.size += len(data)
 
     def take(self, stop: int) -> bytes:
         """The bytes from the last ones taken up to ``stop``, an offset in the file."""
-        count = len(self._held) - (self.size - stop)
-        taken = bytes(memoryview(self._held)[:count])
-        del self._held[:count]
+        taken = bytes(memoryview(self._held)[: self._before(stop)])
+        self._digest.update(taken)
+        del self._held[: len(taken)]
         return taken
+
+    def known(self, span: Span) -> Span:
+        """``span`` with its hashes; its bytes, the next to be taken, are let go."""
+        count = self._before(span.stop)
+        check = self._hashed(count)
+        del self._held[:count]
+        return replace(span, sha256=self.sha256_taken(), check=check)
+
+    def _before(self, stop: int) -> int:
+        return len(self._held) - (self.size - stop)
+
+    def _hashed(self, count: int) -> str:
+        with memoryview(self._held)[:count] as view:
+            self._digest.update(view)
+            return check_of(view)
 
     def lines(self) -> int:
         """Lines so far, the last one with or without its end."""
         return self._line_ends + (self._last != b"\n")
 
     def sha256(self) -> str:
-        """Hex sha256 of all that has passed."""
+        """Hex sha256 of all that has passed, taken or not."""
+        digest = self._digest.copy()
+        digest.update(self._held)
+        return digest.hexdigest()
+
+    def sha256_taken(self) -> str:
+        """Hex sha256 of the file up to the last byte that was taken."""
         return self._digest.hexdigest()
 
     def _safe(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -90,6 +116,11 @@ class Stream:
             yield from filter(None, blocks)
         except Damage as damage:
             self.damage = damage
+
+
+def check_of(data: bytes | memoryview) -> str:
+    """The checksum of a span's bytes, as ``Span.check`` has it."""
+    return f"{int(checksum(np.frombuffer(data, np.uint8))):016x}"
 
 
 def open_stream(where: Path | BinaryIO) -> Stream:
@@ -140,15 +171,17 @@ def aside(stream: Stream, limits: Limits, reason: str, detail: str) -> Iterator[
 
 
 def spans_of(stream: Stream, form: str, limits: Limits, options: Options) -> Iterator[tuple[Span, bytes]]:
-    """The spans of a file that is read once, each with its bytes.
+    """The spans of a file that is read once, each with its bytes, and without a checksum of them.
 
     What could not be decompressed comes last, as a span without bytes that carries the fault.
     """
     for span in cut(stream, form, limits, options):
-        yield span, stream.take(span.stop)
+        data = stream.take(span.stop)
+        yield replace(span, sha256=stream.sha256_taken()), data
     if stream.damage is not None:
         end = stream.size
-        yield Span(end, end, stream.lines() + 1, "compression.damaged", str(stream.damage)), b""
+        fault, detail = "compression.damaged", str(stream.damage)
+        yield Span(end, end, stream.lines() + 1, fault, detail, sha256=stream.sha256()), b""
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ LINES = (
 )
 DIGESTS = {
     "hash128": "de2b96dc615afe9a",
+    "checksum": "a681361ddb445e2a",
     "words": "3bb58710245386e6",
     "word_shingles": "facf5f1996dfe109",
     "byte_shingles": "3ff1327e1ea04dd7",
@@ -62,7 +63,9 @@ def _hashes(data: np.ndarray, offsets: np.ndarray) -> dict[str, str]:
     n = len(offsets) - 1
     ids = np.zeros((n, 2), np.uint64)
     hashing.hash128(data, offsets, ids)
-    found = {"hash128": digest(ids), "words": digest(*word.word_table(data, offsets))}
+    sums = [hashing.checksum(data[: offsets[row]]) for row in range(n + 1)]
+    found = {"hash128": digest(ids), "checksum": digest(np.array(sums, np.uint64))}
+    found["words"] = digest(*word.word_table(data, offsets))
     a, b = reference.permutations(12, 1)
     constants = reference.round_constants(12, 1)
     kernels = (("word", 3, shingle.word_shingles, minhash.word_sketch, rounds.word_rounds),

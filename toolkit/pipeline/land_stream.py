@@ -30,7 +30,7 @@ from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Source, Spec
 from toolkit.pipeline.stages.ingest import IngestJob, source_terms
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import PartManifest, sha256_bytes
+from toolkit.storage import PartManifest
 
 STDIN = "-"
 
@@ -90,6 +90,6 @@ def _jobs(
     terms = (spec.ingest, *source_terms(source), barred)
     for span, data in spans_of(stream, file.format, limits, Options(file.name, source.document)):
         number = len(known.parts) + len(pieces)
-        piece = Piece(place, replace(span, sha256=sha256_bytes(data)))
+        piece = Piece(place, span)
         pieces.append((piece,))
         yield SpanJob(spec.lake_path, (number,), ((piece,),), {place: file}, {}, {}, door, *terms, data)

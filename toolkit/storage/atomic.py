@@ -37,10 +37,11 @@ def storage_error(error: OSError, path: Path) -> ToolkitError:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, last: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path``.
 
-    Raises ToolkitError when the disk refuses; the temporary file is removed then.
+    A file that is not the ``last`` of several in one folder leaves it to the last, the manifest, to
+    sync the folder. Raises ToolkitError when the disk refuses; the temporary file is removed then.
     """
     temporary = path.with_name(f"{PREFIX}{os.getpid()}-{path.name}")
     try:
@@ -48,7 +49,8 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if last:
+            _sync(path.parent)
     except OSError as error:
         _discard(temporary)
         raise storage_error(error, path) from error

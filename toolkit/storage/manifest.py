@@ -30,10 +30,10 @@ class Output:
     rows: int
 
     @classmethod
-    def of(cls, lake: Path, path: Path, rows: int) -> Output:
-        """Describe the finished file at ``path``."""
+    def of(cls, lake: Path, path: Path, rows: int, sha256: str | None = None) -> Output:
+        """Describe the finished file at ``path``, whose ``sha256`` its writer may know already."""
         name = path.relative_to(lake).as_posix()
-        return cls(name, sha256_file(path), path.stat().st_size, rows)
+        return cls(name, sha256 or sha256_file(path), path.stat().st_size, rows)
 
 
 @dataclass(frozen=True)

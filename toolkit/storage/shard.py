@@ -6,6 +6,7 @@ threads where one process does all the work. There is no clock or name in them: 
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import zlib
@@ -44,12 +45,17 @@ def part_of(shard: Path | str) -> str:
     return Path(shard).name.split(".")[0]
 
 
-def write_shard(path: Path, lines: bytes | bytearray | memoryview, level: int = 1) -> None:
-    """Write ``lines`` (whole lines, each ended by LF) as ``path``'s suffix says, whole or not at all."""
-    compress, view = _compressor(path.name, level), memoryview(lines)
-    with writing(path) as temporary, temporary.open("wb") as file:
+def write_shard(path: Path, lines: bytes | bytearray | memoryview, level: int = 1, last: bool = True) -> str:
+    """Write ``lines`` (whole lines, each ended by LF) as ``path``'s suffix says, whole or not at all.
+
+    Returns the hex sha256 of what was written; ``last`` as ``atomic.writing`` takes it.
+    """
+    compress, view, digest = _compressor(path.name, level), memoryview(lines), hashlib.sha256()
+    with writing(path, last) as temporary, temporary.open("wb") as file:
         for frame in _compressed(view, compress) if compress else (view,):
+            digest.update(frame)
             file.write(frame)
+    return digest.hexdigest()
 
 
 def _compressor(name: str, level: int) -> Callable[[memoryview], bytes] | None:

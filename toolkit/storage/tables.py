@@ -46,9 +46,9 @@ def read_ipc(path: Path) -> pa.Table:
         return pa.ipc.open_file(source).read_all()
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array in NumPy's own format, atomically."""
-    with writing(path) as temporary, temporary.open("wb") as file:
+def write_array(path: Path, array: np.ndarray, last: bool = True) -> None:
+    """Write an array in NumPy's own format, atomically; ``last`` as ``atomic.writing`` takes it."""
+    with writing(path, last) as temporary, temporary.open("wb") as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 

@@ -55,10 +55,10 @@ def write_bronze(
     for other in (folder / shard_name(part, compression) for compression in LEVELS):
         if other != shard:
             other.unlink(missing_ok=True)
-    write_shard(shard, content.bronze, settings.used_level)
-    write_array(ids, content.ids)
+    sha256 = write_shard(shard, content.bronze, settings.used_level, last=False)
+    write_array(ids, content.ids, last=False)
     rows = ledger.records_out.records
-    outputs = [Output.of(lake, shard, rows), Output.of(lake, ids, rows)]
+    outputs = [Output.of(lake, shard, rows, sha256), Output.of(lake, ids, rows)]
     if content.quarantine:
         write_atomic(aside, content.quarantine)
         outputs.append(Output.of(lake, aside, sum(g.records for g in ledger.quarantined.values())))
