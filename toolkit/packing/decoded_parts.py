@@ -9,6 +9,7 @@ somewhat over 4 bytes a token of disk, and every pack is then a few page reads a
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class DecodedParts:
     def __init__(self, gold: Gold, cache: Path | None = None, memory: int = MEMORY) -> None:
         self.gold, self.cache, self.memory = gold, cache, memory
         self._tables: dict[int, pa.Table] = {}
+        self._gone: set[int] = set()
+        self._said = False
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_tables": {}}
@@ -41,18 +44,29 @@ class DecodedParts:
 
         Raises ToolkitError for a part that is damaged or whose lengths contradict each other.
         """
-        table = self._tables.pop(number, None)
-        if table is None:
-            part = self.gold.parts[number]
-            regime = self.gold.regime
-            table = _mapped(part, regime, self.cache) if self.cache else _decode(part, regime)
-        self._tables[number] = table
-        while not self.cache and len(self._tables) > 1 and self._bytes() > self.memory:
-            del self._tables[next(iter(self._tables))]
+        if number in self._tables:
+            self._tables[number] = self._tables.pop(number)  # now the latest used
+            return self._tables[number]
+        part, regime = self.gold.parts[number], self.gold.regime
+        self._say_if_again(number)
+        if self.cache:
+            self._tables[number] = _mapped(part, regime, self.cache)
+            return self._tables[number]
+        self._tables[number] = table = _decode(part, regime)
+        while len(self._tables) > 1 and sum(t.nbytes for t in self._tables.values()) > self.memory:
+            gone = next(iter(self._tables))
+            del self._tables[gone]
+            self._gone.add(gone)
         return table
 
-    def _bytes(self) -> int:
-        return sum(table.nbytes for table in self._tables.values())
+    def _say_if_again(self, number: int) -> None:
+        if number in self._gone and not self._said:
+            self._said = True
+            warnings.warn(
+                f"{self.gold.folder} is more than memory={self.memory:,} bytes, so parts are decoded again "
+                "and again: open_gold(..., cache=FOLDER) decodes each once, onto a local disk.",
+                stacklevel=2,
+            )
 
 
 def _mapped(part: Part, regime: str, cache: Path) -> pa.Table:
