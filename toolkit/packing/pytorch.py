@@ -35,17 +35,14 @@ def as_tensors(batch: Mapping[str, Any], transformers: bool = False) -> dict[str
     """Turn a batch's arrays into tensors, without a copy; other values stay.
 
     ``transformers``: boundaries under the names that its models take (``cu_seq_lens_q``,
-    ``cu_seq_lens_k``, ``max_length_q``, ``max_length_k``) and no others.
+    ``cu_seq_lens_k``, ``max_length_q``, ``max_length_k``), and ``use_cache`` False: with a cache, which is
+    their default outside Trainer, attention other than flash looks across all boundaries.
     """
     out = {name: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for name, v in batch.items()}
     if transformers:
         ends, longest = out.pop("cu_seqlens"), out.pop("max_seqlen")
-        out |= {
-            "cu_seq_lens_q": ends,
-            "cu_seq_lens_k": ends,
-            "max_length_q": longest,
-            "max_length_k": longest,
-        }
+        out |= {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends}
+        out |= {"max_length_q": longest, "max_length_k": longest, "use_cache": False}
     return out
 
 
