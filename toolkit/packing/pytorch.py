@@ -68,6 +68,8 @@ class GoldStream(IterableDataset):
         form: Form = flattened,
         transformers: bool = False,
     ) -> None:
+        if epochs < 1:
+            raise RequestError(f"epochs must be at least 1, found {epochs}.")
         self.reader, self.epochs, self.form, self.transformers = reader, epochs, form, transformers
         self.rank, self.world_size = _place(rank, world_size)
         self.schedule = reader.schedule(batch_size, self.world_size, seed, remainder, order)
