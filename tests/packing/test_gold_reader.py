@@ -1,5 +1,7 @@
+import importlib
 import json
 import pickle
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.errors import RequestError, ToolkitError
+from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.packing.batches import flattened, packs_of_rows, padded
 from toolkit.packing.canary_ids import check_canary_ids
 from toolkit.packing.gold_reader import open_gold
@@ -219,6 +221,13 @@ def test_a_tokenizer_is_told_from_another_by_the_ids_it_gives():
             check_canary_ids(metadata, (ids | {"ab": wrong}).get)
     with pytest.raises(RequestError, match="hold no canary_ids"):
         check_canary_ids({}, len)
+
+
+def test_without_pytorch_the_message_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "toolkit.packing.pytorch", raising=False)
+    with pytest.raises(MissingExtra, match=r"pip install -e '\.\[torch\]'"):
+        importlib.import_module("toolkit.packing.pytorch")
 
 
 def test_the_files_themselves_hold_what_was_read(folder):

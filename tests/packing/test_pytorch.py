@@ -1,8 +1,7 @@
 """Gold in PyTorch: streams over ranks and workers, resumed; tables and collators."""
 
-import subprocess
-import sys
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,27 +12,18 @@ from toolkit.packing.gold_reader import open_gold
 
 from .gold_folder import random_packs, random_pairs, write_gold, write_pairs, write_prompts
 
-WITHOUT = "import sys; sys.modules['torch'] = None; import toolkit.packing.pytorch"
-
-
-def test_without_the_package_the_message_says_how_to_install_it():
-    found = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
-    assert "toolkit.errors.MissingExtra" in found.stderr
-    assert "pip install -e '.[torch]'" in found.stderr
-
-
 torch = pytest.importorskip("torch")
-pytorch = pytest.importorskip("toolkit.packing.pytorch")
 from torch.utils.data import DataLoader  # noqa: E402
+
+from toolkit.packing import pytorch  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # the libraries' own, which are not ours to mend
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    return open_gold(
-        write_gold(tmp_path_factory.mktemp("lake") / "gold" / "sft", random_packs(23, seed=2), 5)
-    )
+    folder = tmp_path_factory.mktemp("lake") / "gold" / "sft"
+    return open_gold(write_gold(folder, random_packs(23, seed=2), rows_a_part=5))
 
 
 def plain(batch):
@@ -81,8 +71,7 @@ def test_ranks_share_out_every_epoch_without_overlap(reader):
 
 
 def documents(batch):
-    ends = [*batch["cu_seqlens"]]
-    return [batch["input_ids"].reshape(-1)[a:b].tolist() for a, b in zip(ends, ends[1:], strict=False)]
+    return [batch["input_ids"].reshape(-1)[a:b].tolist() for a, b in pairwise(batch["cu_seqlens"])]
 
 
 @pytest.mark.parametrize("stop", [0, 1, 4, 9, 10])
@@ -203,11 +192,8 @@ def test_pairs_stream_and_collate_alike(tmp_path):
 
 def test_prompts_stream_as_rows(tmp_path):
     reader = open_gold(write_prompts(tmp_path / "gold" / "rl"))
-    rows = [
-        row
-        for batch in DataLoader(pytorch.GoldStream(reader, 2, remainder="keep"), batch_size=None)
-        for row in batch
-    ]
+    stream = pytorch.GoldStream(reader, 2, remainder="keep")
+    rows = [row for batch in DataLoader(stream, batch_size=None) for row in batch]
     assert sorted(row["answer"] for row in rows) == ["1", "2", "3", "4", "5"]
     with pytest.raises(RequestError, match="rl prompts"):
         pytorch.GoldTable(reader)
