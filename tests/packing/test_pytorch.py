@@ -9,6 +9,7 @@ import pytest
 from toolkit.errors import RequestError
 from toolkit.packing.batches import flattened, padded
 from toolkit.packing.gold_reader import open_gold
+from toolkit.packing.schedule import in_order
 
 from .gold_folder import random_packs, random_pairs, write_gold, write_pairs, write_prompts
 
@@ -113,7 +114,14 @@ def test_a_stateful_loader_goes_on_where_it_was_saved(reader, workers, stop):
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": 3}, {"batch_size": 5}, {"rank": 0, "world_size": 2}, {"remainder": "keep"}]
+    "other",
+    [
+        {"seed": 3},
+        {"batch_size": 5},
+        {"rank": 0, "world_size": 2},
+        {"remainder": "keep"},
+        {"order": in_order},
+    ],
 )
 def test_a_state_of_another_run_is_refused(reader, other):
     state = pytorch.GoldStream(reader, batch_size=4).state_dict()
@@ -184,7 +192,7 @@ def test_names_for_transformers_are_those_of_its_own_collator(reader):
 
 def test_pairs_stream_and_collate_alike(tmp_path):
     reader = open_gold(write_pairs(tmp_path / "gold" / "preference", random_pairs(6)))
-    streamed = loaded(pytorch.GoldStream(reader, 3, order=lambda n, seed, epoch: np.arange(n)))
+    streamed = loaded(pytorch.GoldStream(reader, 3, order=in_order))
     loader = DataLoader(pytorch.GoldTable(reader), batch_size=3, collate_fn=pytorch.GoldCollator())
     assert [plain(batch) for batch in loader] == streamed
     assert streamed[0].keys() >= {"prompt_tokens", "labels"}

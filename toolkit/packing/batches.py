@@ -56,7 +56,8 @@ def flattened(packs: Packs, pad_id: int = 0) -> dict[str, Any]:
 
     ``input_ids``, ``labels``, ``position_ids``: int64 [1, T]; ``seq_idx``: int32 [1, T], the document's
     number in the row; ``cu_seqlens``: int32 [D + 1]; ``max_seqlen``: the longest document, an int.
-    No packs at all become one token ``pad_id`` that is nobody's target, so that a step can still be made.
+    No packs at all become one token ``pad_id`` that is nobody's target, so that a step can still be made;
+    the mean of its losses is 0 / 0, so sum them, and divide by the targets of all ranks.
     """
     if not packs.seq_lens.size:
         return padded(packs, pad_id, 1)

@@ -23,6 +23,7 @@ from toolkit.errors import MissingExtra, RequestError
 from toolkit.packing.batches import flattened, packs_of_rows
 from toolkit.packing.gold_reader import Form, GoldReader
 from toolkit.packing.schedule import Order, hashed_order
+from toolkit.storage import digest_json
 
 try:
     import torch
@@ -130,7 +131,8 @@ class GoldStream(IterableDataset):
         """What decides which packs a step takes; as many ranks of larger batches may change places."""
         s = self.schedule
         named = {"seed": s.seed, "global_batch": s.global_batch, "remainder": s.remainder}
-        return {"gold": self.reader.gold.digest, **named}
+        order = digest_json(s.order_of(0)[:64].tolist())
+        return {"gold": self.reader.gold.digest, **named, "order": order}
 
     def _checked(self, step: int, beyond: int = 0) -> int:
         if not 0 <= step <= self.total_steps + beyond:

@@ -90,13 +90,14 @@ class Schedule:
         if not 0 <= step < self.steps:
             raise RequestError(f"step must be in 0 .. {self.steps - 1} in an epoch, found {step}.")
         start = step * self.global_batch
-        return self._order(epoch)[start : start + self.global_batch][rank :: self.world_size]
+        return self.order_of(epoch)[start : start + self.global_batch][rank :: self.world_size]
 
     def left_out(self, epoch: int) -> np.ndarray:
         """Return the packs that no rank takes in this epoch: int64, fewer than ``global_batch`` of them."""
-        return self._order(epoch)[self.steps * self.global_batch :]
+        return self.order_of(epoch)[self.steps * self.global_batch :]
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def order_of(self, epoch: int) -> np.ndarray:
+        """Return the order of an epoch, int64 [packs], read-only. RequestError if it is no permutation."""
         if epoch < 0:
             raise RequestError(f"epoch must be at least 0, found {epoch}.")
         return _permutation(self.order, self.packs, self.seed, epoch)
