@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolkit.packing.fit import checked_lengths
+from toolkit.packing.lengths import checked_lengths
 
 
 def best_fit_decreasing_reference(lengths: np.ndarray, capacity: int) -> np.ndarray:
