@@ -16,7 +16,7 @@ from toolkit.packing.encode import ENCODED, encode
 from toolkit.packing.fewest import fewest
 from toolkit.packing.first_fit import first_fit_decreasing
 from toolkit.packing.fit import best_fit_decreasing
-from toolkit.packing.fit_reference import best_fit_decreasing_reference
+from toolkit.packing.fit_reference import balanced_reference, best_fit_decreasing_reference
 from toolkit.packing.gather import gather, gather_text
 from toolkit.packing.gold import (
     GOLD_PREFERENCE,
@@ -54,6 +54,7 @@ __all__ = [
     "Pinned",
     "Segment",
     "balanced",
+    "balanced_reference",
     "best_fit_decreasing",
     "best_fit_decreasing_reference",
     "check_masks",

@@ -36,8 +36,9 @@ def balanced(lengths: np.ndarray, capacity: int) -> np.ndarray:
     ``lengths``: int [n], tokens, each in 1 .. capacity. At most 0.1 % more packs than
     ``best_fit_decreasing``; where that allows no evening out, its very packs. Rules: longer documents
     first, equal lengths by index; documents of at least capacity / share (see ``SHARES``) to the pack
-    of the least class of cost that has room, in a class to the one that came to it last; the others by
-    best fit. Raises RequestError for a length outside 1 .. capacity.
+    of the least class of cost that has room, in a class to the one that came to it last (a pack that was
+    too full comes back when documents are short enough for it); the others by best fit. Raises
+    RequestError for a length outside 1 .. capacity.
     Peak memory: 36 bytes a document at worst and 25 a token of capacity, beside the input.
     """
     lengths = checked_lengths(lengths, capacity)
@@ -74,8 +75,8 @@ def _push(top, below, stack, pack):
 def _cheapest_first(left, capacity, shortest, room_of, placed):
     """Place documents of ``shortest`` and more; return how many. Takes them from ``left``, ``room_of``.
 
-    A pack is always in one of two stacks: that of its class of cost, or, if it had no room when it was
-    last looked at, that of its room. Ends early when a document fits nowhere.
+    A pack with room for a document of the present length is in the stack of its class of cost, any other
+    in that of its room. Ends early when a document fits nowhere.
     """
     unit = capacity * capacity // CLASSES + 1
     starts = levels_of(CLASSES)
@@ -101,12 +102,11 @@ def _cheapest_first(left, capacity, shortest, room_of, placed):
             by_cost[cheapest] = below[pack]
             if by_cost[cheapest] < 0:
                 discard(some, starts, cheapest)
-            if room_of[pack] >= length:
-                room_of[pack] -= length
-                cost[pack] += length * length
-                placed[at] = pack
-                at += 1
-                left[length] -= 1
+            room_of[pack] -= length
+            cost[pack] += length * length
+            placed[at] = pack
+            at += 1
+            left[length] -= 1
             if room_of[pack] < length:
                 _push(by_room, below, room_of[pack], pack)
             else:

@@ -37,7 +37,7 @@ def fewest_packs_bound(lengths: np.ndarray, capacity: int) -> int:
     paired = documents[capacity - small + 1] - documents[half]  # half .. C - a: room for a and more
     room = paired * capacity - (tokens[capacity - small + 1] - tokens[half])
     over = tokens[half] - tokens[small] - room
-    return int(alone + max(0, -(-over // capacity).max()))
+    return int(alone + max(0, (-(-over // capacity)).max()))
 
 
 def least_spread(lengths: np.ndarray, capacity: int, packs: int) -> float:
