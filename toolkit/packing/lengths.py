@@ -21,15 +21,18 @@ MOST_TOKENS = (1 << 31) - 1  # of a pack: the square still fits in 63 bits
 MOST_DOCUMENTS = (1 << 31) - 1
 
 
-def checked_lengths(lengths: np.ndarray, capacity: int) -> np.ndarray:
-    """Return ``lengths`` as int64 [n], or raise RequestError naming the first that cannot be packed."""
+def checked_lengths(lengths: np.ndarray, capacity: int, first: int = 0) -> np.ndarray:
+    """Return ``lengths`` as int64 [n], or raise RequestError naming the first that cannot be packed.
+
+    ``first``: number of the first document, where these lengths are part of a stream.
+    """
     checked_capacity(capacity)
     lengths = whole_numbers(lengths)
     if lengths.size and (lengths.min() < 1 or lengths.max() > capacity):
         bad = np.flatnonzero((lengths < 1) | (lengths > capacity))
         raise RequestError(
-            f"document {bad[0]} has {lengths[bad[0]]} tokens and {bad.size} of {lengths.size} documents do "
-            f"not fit in 1 .. {capacity}. Remove them first: toolkit.packing.too_long finds them."
+            f"document {first + bad[0]} has {lengths[bad[0]]} tokens and {bad.size} of {lengths.size} "
+            f"documents do not fit in 1 .. {capacity}. Remove them first: toolkit.packing.too_long finds them."
         )
     return lengths
 
