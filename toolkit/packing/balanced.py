@@ -26,7 +26,7 @@ MORE_PACKS = 0.001  # than best-fit decreasing, at most
 CLASSES = 4096
 # Documents of less than C / share are put by best fit. The more of them, the fuller the packs and the
 # less even: tried in this order until the packs are few enough.
-SHARES = (16, 8, 4, 3, 2)
+SHARES = (16, 10, 8, 7, 6, 5, 4, 3, 2)
 _I32S = numba.int32[::1]
 
 

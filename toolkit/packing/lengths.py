@@ -31,8 +31,8 @@ def checked_lengths(lengths: np.ndarray, capacity: int, first: int = 0) -> np.nd
     if lengths.size and (lengths.min() < 1 or lengths.max() > capacity):
         bad = np.flatnonzero((lengths < 1) | (lengths > capacity))
         raise RequestError(
-            f"document {first + bad[0]} has {lengths[bad[0]]} tokens and {bad.size} of {lengths.size} "
-            f"documents do not fit in 1 .. {capacity}. Remove them first: toolkit.packing.too_long finds them."
+            f"document {first + bad[0]} has {lengths[bad[0]]} tokens and {bad.size} of {lengths.size} do not "
+            f"fit in 1 .. {capacity}. Remove them first: toolkit.packing.too_long finds them."
         )
     return lengths
 
