@@ -157,7 +157,7 @@ PACKERS = {
     "toolkit stream": Packer("toolkit", f"a buffer of {BUFFER:,} documents", _stream, _closed),
     "toolkit next fit": Packer("toolkit", "in order, one pack open", _ours("next_fit"), _numbers),
     "TRL": Packer("trl", "pack_dataset: windows of 1,000", _trl(False), _trl_lengths, named=False),
-    "TRL, one window": Packer("trl", "a window of all rows; no tokens", _trl(True), _trl_lengths, named=False),
+    "TRL, one window": Packer("trl", "one window of all rows", _trl(True), _trl_lengths, named=False),
     "axolotl": Packer("axolotl", "first fit in groups of 100,000", _axolotl, _lists),
     "LightBinPack": Packer("lightbinpack", "obfd", _lightbinpack("obfd"), _lists),
     "LightBinPack first fit": Packer("lightbinpack", "ffd", _lightbinpack("ffd"), _lists),

@@ -24,7 +24,8 @@ def first_fit_decreasing(lengths: np.ndarray, capacity: int) -> np.ndarray:
 
     ``lengths``: int [n], tokens, each in 1 .. capacity. Longer documents first, equal lengths by index;
     the pack opened earliest among those with room. Raises RequestError for a length outside 1 .. capacity.
-    Peak memory: 12 bytes a document, 16 a token of capacity, and 8 to 16 a pack, beside the input.
+    Peak memory: 12 bytes a document, 16 a token of capacity, and 8 to 16 for each of 2 · sum / C packs,
+    beside the input.
     Method: Johnson 1974, "Fast algorithms for bin packing".
     """
     lengths = checked_lengths(lengths, capacity)
