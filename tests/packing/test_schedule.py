@@ -4,10 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.kernels.reference import M64, mix64, splitmix64
-from toolkit.packing.schedule import Schedule, hashed_order, in_order
+from toolkit.packing.schedule import Schedule, in_order
 
-GOLDEN = [[9, 1, 3, 8, 5, 0, 6, 2, 7, 4], [0, 3, 9, 8, 2, 6, 5, 7, 4, 1]]
 sizes = {"packs": st.integers(1, 60), "batch_size": st.integers(1, 5), "world_size": st.integers(1, 5)}
 keeping = st.builds(Schedule, **sizes, seed=st.integers(0, 3), remainder=st.just("keep"))
 
@@ -63,29 +61,6 @@ def test_a_step_takes_the_same_packs_on_any_number_of_ranks():
 
 
 @pytest.mark.parametrize(("n", "seed", "epoch"), [(1, 0, 0), (7, 0, 1), (100, 5, 3), (50, 2**64 - 1, 2**40)])
-def test_the_order_is_a_sort_by_splitmix64(n, seed, epoch):
-    key = mix64((mix64(seed) + epoch) & M64)
-    expected = sorted(range(n), key=lambda i: (splitmix64(key, i), i))
-    assert hashed_order(n, seed, epoch).tolist() == expected
-
-
-def test_the_order_never_changes():
-    assert hashed_order(10, 7, 0).tolist() == GOLDEN[0]
-    assert hashed_order(10, 7, 1).tolist() == GOLDEN[1]
-
-
-def test_orders_of_seeds_and_epochs_are_unlike():
-    orders = [hashed_order(1000, seed, epoch) for seed in range(4) for epoch in range(4)]
-    same = [np.mean(a == b) for i, a in enumerate(orders) for b in orders[:i]]
-    assert max(same) < 0.01  # 1 in 1000 places agree by chance
-
-
-def test_a_place_holds_every_pack_equally_often():
-    counts = np.bincount([hashed_order(8, 0, epoch)[3] for epoch in range(4000)], minlength=8)
-    chi2 = ((counts - 500) ** 2 / 500).sum()
-    assert chi2 < 24.3  # 7 degrees of freedom: exceeded once in a thousand
-
-
 def test_an_order_of_ones_own_is_used():
     assert Schedule(5, 2, order=in_order).take(0, 1).tolist() == [2, 3]
 

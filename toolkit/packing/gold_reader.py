@@ -20,9 +20,10 @@ import pyarrow as pa
 from toolkit.errors import RequestError
 from toolkit.packing.batches import Packs, flattened
 from toolkit.packing.decoded_parts import MEMORY, SIDES, DecodedParts
+from toolkit.packing.epochs import epoch_order
 from toolkit.packing.gather import gather
 from toolkit.packing.gold_parts import SCHEMAS, Gold, gold_parts
-from toolkit.packing.schedule import Order, Schedule, hashed_order
+from toolkit.packing.schedule import Order, Schedule
 
 _IDENTITY = {"id", "doc_ids", "doc_starts"}
 Form = Callable[[Packs], dict[str, Any]]
@@ -115,7 +116,7 @@ class GoldReader:
         world_size: int = 1,
         seed: int = 0,
         remainder: str = "drop",
-        order: Order = hashed_order,
+        order: Order = epoch_order,
     ) -> Schedule:
         """Return who reads what when, for this gold (``Schedule``)."""
         return Schedule(len(self), batch_size, world_size, seed, remainder, order)
@@ -129,7 +130,7 @@ class GoldReader:
         batch_size: int = 1,
         start_step: int = 0,
         remainder: str = "drop",
-        order: Order = hashed_order,
+        order: Order = epoch_order,
         form: Form = flattened,
     ) -> Iterator[Any]:
         """Iterate over one rank's batches of an epoch, from ``start_step`` on.

@@ -21,8 +21,9 @@ import numpy as np
 
 from toolkit.errors import MissingExtra, RequestError
 from toolkit.packing.batches import flattened, packs_of_rows
+from toolkit.packing.epochs import epoch_order
 from toolkit.packing.gold_reader import Form, GoldReader
-from toolkit.packing.schedule import Order, hashed_order
+from toolkit.packing.schedule import Order
 from toolkit.storage import digest_json
 
 try:
@@ -65,7 +66,7 @@ class GoldStream(IterableDataset):
         world_size: int | None = None,
         start_step: int = 0,
         remainder: str = "drop",
-        order: Order = hashed_order,
+        order: Order = epoch_order,
         form: Form = flattened,
         transformers: bool = False,
     ) -> None:

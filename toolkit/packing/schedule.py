@@ -1,6 +1,6 @@
 """Who trains on what, when: packs over steps, ranks and epochs, from arithmetic alone.
 
-An epoch is a permutation of all packs. It is cut into steps of G = batch size x ranks packs, and
+An epoch is a permutation of all packs (``epochs``). It is cut into steps of G = batch size x ranks packs, and
 each step is dealt out to the ranks in turn:
 
     pack of place j in rank r's batch at step s = order(n, seed, epoch)[s G + r + j ranks]
@@ -19,30 +19,14 @@ from functools import lru_cache
 import numpy as np
 
 from toolkit.errors import RequestError
+from toolkit.packing.epochs import epoch_order
 
 Order = Callable[[int, int, int], np.ndarray]
-_STEP, _MIX = np.uint64(0x9E3779B97F4A7C15), (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-
-
-def hashed_order(n: int, seed: int, epoch: int) -> np.ndarray:
-    """Permute 0 .. n - 1 by sorting on a hash of (seed, epoch, index): int64 [n].
-
-    The same on every machine and under every release of NumPy, whose own shuffles promise neither.
-    Method: splitmix64 (Steele 2014) as the hash; ties, 1 in 2^64 a pair, go by index.
-    """
-    key = _mix(_mix(np.array([seed % 2**64], np.uint64)) + np.array([epoch % 2**64], np.uint64))
-    return np.argsort(_mix(key + _STEP * np.arange(1, n + 1, dtype=np.uint64)), kind="stable")
 
 
 def in_order(n: int, seed: int, epoch: int) -> np.ndarray:
     """Leave the packs as they lie in the files, whatever the seed and the epoch: int64 [n]."""
     return np.arange(n, dtype=np.int64)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x ^ (x >> np.uint64(30))) * _MIX[0]
-    x = (x ^ (x >> np.uint64(27))) * _MIX[1]
-    return x ^ (x >> np.uint64(31))
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,7 @@ class Schedule:
     world_size: int = 1
     seed: int = 0
     remainder: str = "drop"
-    order: Order = hashed_order
+    order: Order = epoch_order
 
     def __post_init__(self) -> None:
         for name in ("packs", "batch_size", "world_size"):

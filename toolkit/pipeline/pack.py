@@ -44,7 +44,18 @@ from toolkit.storage import (
 )
 
 MANIFEST, TIMINGS = "MANIFEST.json", "timings.json"
-_OURS = {MANIFEST, TIMINGS, WORK, "gold", "evidence", "quarantine", "tokenizer.json", "tokenizer.manifest.json", "chat_template.json", ".lock"}
+_OURS = {
+    MANIFEST,
+    TIMINGS,
+    WORK,
+    "gold",
+    "evidence",
+    "quarantine",
+    "tokenizer.json",
+    "tokenizer.manifest.json",
+    "chat_template.json",
+    ".lock",
+}
 
 
 def pack(

@@ -72,9 +72,7 @@ class GoldJob:
         how = PACKING[self.regime] | {"over": self.settings.over}
         if self.regime == "sft":
             how["method"] = self.settings.method
-        write_parquet(
-            self.output, packing.with_metadata(table, pinned, self.settings.context, how, template)
-        )
+        write_parquet(self.output, packing.with_metadata(table, pinned, self.settings.context, how, template))
         outputs = [Output.of(self.lake, self.output, len(table))]
         ids, tokens = gold_ids(table)
         group = Group(len(ids), tokens, IdHash.of(ids))
@@ -150,9 +148,7 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
     return made
 
 
-def _rows(
-    regime: str, lengths: np.ndarray, settings: Packing
-) -> tuple[np.ndarray, np.ndarray, int]:
+def _rows(regime: str, lengths: np.ndarray, settings: Packing) -> tuple[np.ndarray, np.ndarray, int]:
     """(order of the documents, where each gold row starts in it, gold rows a part)."""
     if regime == "sft":
         order, starts = packing.pack_order(packing.pack(lengths, settings.context, settings.method))

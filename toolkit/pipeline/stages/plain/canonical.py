@@ -1,4 +1,4 @@
-"""Parts of plain files as canonical records: what the same file would be in a lake's silver, gates left out."""
+"""Parts of plain files as canonical records: what they would be in a lake's silver, without its gates."""
 
 from __future__ import annotations
 
