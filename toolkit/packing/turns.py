@@ -1,0 +1,82 @@
+"""Messages as chat templates expect them: what is null becomes empty, tool calls become data.
+
+A canonical message keeps tool calls as JSON text, templates walk through a list of
+``{"type": "function", "function": {"name": ..., "arguments": {...}}}``. Sources write that with and
+without the outer object, one call or a list, arguments as an object or as JSON text once more;
+all of these are read. What cannot be read without loss stays text: other JSON, repeated
+keys, numbers beyond JSON's, half surrogates. ``tool_calls_text`` is always the source's own text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+View = dict[str, Any]
+
+
+def view(role: str, content: str | None, tool_calls: str | None = None) -> View:
+    """Return one message as templates see it: role, content, and if it has calls, these twice."""
+    seen = {"role": role, "content": content or ""}
+    if tool_calls:
+        calls = parsed_calls(tool_calls)
+        seen |= {"tool_calls": tool_calls if calls is None else calls, "tool_calls_text": tool_calls}
+    return seen
+
+
+def views(messages: list[Mapping[str, str | None]]) -> list[View]:
+    """Return a conversation of canonical messages as templates see it."""
+    return [view(m["role"], m["content"], m.get("tool_calls")) for m in messages]
+
+
+def parsed_calls(text: str) -> list[dict] | None:
+    """Read tool calls from JSON text, in the form above; None if that would lose anything."""
+    try:
+        value = _load(text)
+        return [_call(item) for item in (value if isinstance(value, list) else [value])] or None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _call(item: Any) -> dict:
+    item = dict(item)
+    if "function" not in item:
+        item = {"type": "function", "function": item}
+    function = dict(item["function"])
+    if not isinstance(function["name"], str):
+        raise TypeError("a call's name is not text")
+    arguments = function.get("arguments", function.pop("parameters", None))
+    if isinstance(arguments, str):
+        arguments = _arguments(arguments)
+    return {**item, "function": {**function, "arguments": {} if arguments is None else arguments}}
+
+
+def _arguments(text: str) -> Any:
+    try:
+        value = _load(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
+
+
+def _load(text: str) -> Any:
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_number)
+    json.dumps(value, ensure_ascii=False).encode()  # a half surrogate raises UnicodeEncodeError
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key is there twice")
+    return dict(pairs)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _number(text: str) -> float:
+    if repr(float(text)) != text:
+        raise ValueError(f"{text} would be written {float(text)!r}")
+    return float(text)
