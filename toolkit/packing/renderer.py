@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -107,20 +107,32 @@ def _functions(day: str | None, tracing: bool) -> dict[str, Any]:
     return {"strftime_now": strftime_now}
 
 
-def render(template: Template, messages: Sequence[View], *, generation: bool = False, marks: bool = False) -> str:
-    """Render a conversation (``turns.views``) in the sandbox.
+def render(template: Template, messages: Sequence[View], *, generation: bool = False) -> str:
+    """Render a conversation (``turns.views``). Raises TemplateFault for what it makes the template do wrong."""
+    (text,) = render_all(template, [messages], generation=generation)
+    if isinstance(text, TemplateFault):
+        raise text
+    return text
 
-    ``marks``: write U+FDD0 and U+FDD1 around what ``{% generation %}`` covers. Raises TemplateFault for
-    what this record makes the template do wrong.
+
+def render_all(
+    template: Template, conversations: Iterable[Sequence[View]], *, generation: bool = False, marks: bool = False
+) -> list[str | TemplateFault]:
+    """Render conversations one after another; what a template does wrong takes the place of its text.
+
+    ``marks``: write U+FDD0 and U+FDD1 around what ``{% generation %}`` covers.
     """
     sandbox, compiled = _machine(template, False)
     sandbox.opened, sandbox.closed = ("\ufdd0", "\ufdd1") if marks else ("", "")
-    try:
-        sandbox.begin(_characters(messages), {id(m): i for i, m in enumerate(messages)})
-        context = compiled.new_context(_given(template, messages, generation), shared=False)
-        return sandbox.concat(compiled.root_render_func(context))
-    except Exception as error:
-        raise _fault(error) from error
+    out: list[str | TemplateFault] = []
+    for messages in conversations:
+        try:
+            sandbox.begin(_characters(messages), len(messages), {})
+            context = compiled.new_context(_given(template, messages, generation), shared=False)
+            out.append(sandbox.concat(compiled.root_render_func(context)))
+        except Exception as error:
+            out.append(_fault(error))
+    return out
 
 
 def trace(template: Template, messages: Sequence[View], *, generation: bool = False) -> Trace:
@@ -132,7 +144,7 @@ def trace(template: Template, messages: Sequence[View], *, generation: bool = Fa
     marks: list[tuple[int, int]] = []
     start = at = 0
     try:
-        sandbox.begin(_characters(messages), {id(m): i for i, m in enumerate(marked_messages)})
+        sandbox.begin(_characters(messages), len(messages), {id(m): i for i, m in enumerate(marked_messages)})
         context = compiled.new_context(_given(template, marked_messages, generation), shared=False)
         for piece in compiled.root_render_func(context):
             if piece is opened:

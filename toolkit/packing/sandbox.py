@@ -73,14 +73,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         hooks = (self.metered, self.joined, self.sliced, self.built, self.at)
         self._functions = {*self.globals.values(), *hooks}
         self.opened = self.closed = ""  # what a {% generation %} block writes at its ends
-        self.begin(0, {})
+        self.begin(0, 0, {})
 
     # -- the budget ------------------------------------------------------------------------
 
-    def begin(self, characters: int, turns: dict[int, int]) -> None:
-        """Start a rendering of ``characters`` of input; ``turns``: id of each message to its index."""
+    def begin(self, characters: int, messages: int, turns: dict[int, int]) -> None:
+        """Start a rendering of so much input; ``turns``: the index of each message by its id, if traced."""
         self._toll = 1 + characters // 4096  # a turn of a loop may look at all of the input
-        self.steps = STEPS + STEPS_A_MESSAGE * len(turns) * self._toll
+        self.steps = STEPS + STEPS_A_MESSAGE * messages * self._toll
         self.room = ROOM + ROOM_A_CHARACTER * characters
         self.turns, self.turn = turns, None
 
