@@ -172,14 +172,22 @@ def _rendered(
             cut.faults[row] = (text.code, text.detail)
         else:
             texts[row] = text
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    for row, text in enumerate(texts):
+        if not text.isascii() and _half_a_pair(encoded[row]):
+            cut.faults[row] = ("template.not_utf8", "the template writes half of a surrogate pair")
+            encoded[row] = b""
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), np.uint8), offsets
+
+
+def _half_a_pair(data: bytes) -> bool:
     try:
-        return text_buffers(pa.array(texts, pa.large_string()))
-    except UnicodeEncodeError:
-        for row, text in enumerate(texts):
-            if text.encode("utf-8", "replace").decode() != text:
-                cut.faults[row] = ("template.not_utf8", "the template writes half of a surrogate pair")
-                texts[row] = ""
-        return text_buffers(pa.array(texts, pa.large_string()))
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _by_shape(batch: _Batch, frozen: np.ndarray, cut: _Cut) -> Mapping[tuple[bytes, int], list[int]]:

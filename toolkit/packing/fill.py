@@ -67,9 +67,10 @@ def _compare(rendered, literal, contents, calls, begin, finish, source, starts, 
                 buffer = contents
             elif source[part] == 2:
                 buffer = calls
-            differ = 0
+            have, want = rendered[at : at + length], buffer[start : start + length]
+            differ = numba.uint8(0)
             for i in range(length):
-                differ |= rendered[at + i] ^ buffer[start + i]
+                differ |= have[i] ^ want[i]
             good = differ == 0
             at += length
         same[row] = good
@@ -83,9 +84,10 @@ def _compare(rendered, literal, contents, calls, begin, finish, source, starts, 
 def copy_bytes(source, starts, lengths, targets, out):
     """Copy ``source[starts[i]:][:lengths[i]]`` to ``out[targets[i]:]`` for every i."""
     for i in range(starts.size):
-        start, target = starts[i], targets[i]
-        for j in range(lengths[i]):
-            out[target + j] = source[start + j]
+        into = out[targets[i] : targets[i] + lengths[i]]
+        run = source[starts[i] : starts[i] + lengths[i]]
+        for j in range(lengths[i]):  # from views, so that the loop's index needs no check of its sign
+            into[j] = run[j]
 
 
 def stripped(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -174,7 +174,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Apply ``+ * ** %``, if the result can be paid for."""
         if operator == "+":
             if isinstance(left, str) and isinstance(right, str):
-                self.reserve(len(left) + len(right))
+                characters = len(left) + len(right)
+                if characters > 4096:
+                    self.reserve(characters)  # shorter ones are paid for by the loop they stand in
                 return left + right
             if isinstance(left, list) and isinstance(right, list):
                 return self.built(left + right)
@@ -233,7 +235,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Get ``obj[argument]``, else the attribute of that name."""
-        if isinstance(obj, (dict, list, tuple, str)):
+        if type(obj) is dict or isinstance(obj, (list, tuple, str)):
             try:
                 return obj[argument]
             except (TypeError, LookupError):
