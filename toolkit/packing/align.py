@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from toolkit.packing.renderer import Trace, check_roles, render, trace
+from toolkit.packing.renderer import Trace, render, trace
 from toolkit.packing.sandbox import TemplateFault
 from toolkit.packing.template import Template
 from toolkit.packing.traced import TEMPLATE
@@ -48,13 +48,12 @@ def align(template: Template, messages: Sequence[View], *, generation: bool = Fa
     """Cut a conversation's rendering into pieces: where control tokens and trained turns begin and end.
 
     ``messages``: ``turns.views``. The pieces cover the text, in order, none empty.
-    Raises TemplateFault: what ``trace`` raises; ``template.role``; ``template.unaligned`` when a turn
+    Raises TemplateFault: what ``render`` raises; ``template.unaligned`` when a turn
     cannot be found; ``template.unclosed`` when no control token stops it; ``template.marks_differ``
     when the template's own ``{% generation %}`` marks say otherwise (see ``marks_difference``).
     """
-    check_roles(messages)
-    traced = trace(template, messages, generation=generation)
     plain = render(template, messages, generation=generation)
+    traced = trace(template, messages, generation=generation)
     if plain != traced.text:
         raise TemplateFault("template.unaligned", _first_difference(plain, traced.text))
     tokens = list(control_tokens(template, traced))

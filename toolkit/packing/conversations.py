@@ -80,7 +80,6 @@ class _Batch:
     absent: np.ndarray  # bool [rows], null lists
     views: list[View]
     shapes: bytes
-    unknown: np.ndarray  # message numbers with a role outside ROLES
     contents: tuple[np.ndarray, np.ndarray]
     calls: tuple[np.ndarray, np.ndarray]
     bare: np.ndarray
@@ -132,10 +131,9 @@ def _read(messages: pa.ListArray | pa.ChunkedArray) -> _Batch:
     flat = messages.flatten()
     role, content, calls = (pc.struct_field(flat, name) for name in ("role", "content", "tool_calls"))
     code = pc.fill_null(pc.index_in(role, pa.array(ROLES)), -1).to_numpy().astype(np.int64)
-    unknown = np.flatnonzero(code < 0)
     content = content.fill_null("")
     texts = content.to_pylist()
-    names = [ROLES[i] for i in code.tolist()]
+    names = role.to_pylist() if (code < 0).any() else [ROLES[i] for i in code.tolist()]
     views: list[View] = [{"role": r, "content": c} for r, c in zip(names, texts, strict=True)]
     state = np.full(code.size, TEXT)
     state[np.fromiter(map(str.isspace, texts), np.bool_, len(texts))] = BLANK
@@ -150,7 +148,6 @@ def _read(messages: pa.ListArray | pa.ChunkedArray) -> _Batch:
         messages.is_null().to_numpy(zero_copy_only=False),
         views,
         shape_code(np.maximum(code, 0), state, called).tobytes(),
-        unknown,
         contents,
         text_buffers(calls.fill_null("")),
         stripped(*contents),
@@ -161,9 +158,6 @@ def _rendered(
     batch: _Batch, template: Template, generation: bool, marks: bool, cut: _Cut
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render all rows: data and offsets. What fails becomes a fault and an empty text."""
-    for row in np.unique(np.searchsorted(batch.ends, batch.unknown, side="right") - 1).tolist():
-        detail = f"a message has a role that is not one of {', '.join(ROLES)}"
-        cut.faults[row] = ("template.role", detail)
     wanted = [row for row in np.flatnonzero(~batch.absent).tolist() if row not in cut.faults]
     texts = [""] * batch.rows
     results = render_all(template, map(batch.of, wanted), generation=generation, marks=marks)

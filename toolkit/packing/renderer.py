@@ -24,8 +24,7 @@ from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 from toolkit.packing.sandbox import Sandbox, TemplateFault
 from toolkit.packing.sandbox_nodes import Generation, LoopControls, rewrite_for_budget
 from toolkit.packing.traced import Traced, joined, traced
-from toolkit.packing.turns import View
-from toolkit.records.schema import ROLES
+from toolkit.packing.turns import View, check_turns
 
 if TYPE_CHECKING:
     from toolkit.packing.template import Template
@@ -127,6 +126,7 @@ def render_all(
     out: list[str | TemplateFault] = []
     for messages in conversations:
         try:
+            check_turns(template.source, messages)
             sandbox.begin(_characters(messages), len(messages), {})
             context = compiled.new_context(_given(template, messages, generation), shared=False)
             out.append(sandbox.concat(compiled.root_render_func(context)))
@@ -226,10 +226,3 @@ def _fault(error: Exception) -> TemplateFault:
         return TemplateFault("template.raised", detail)
     return TemplateFault("template.failed", detail)
 
-
-def check_roles(messages: Sequence[View]) -> None:
-    """Raise TemplateFault ``template.role`` for a role outside ``toolkit.records.schema.ROLES``."""
-    for number, message in enumerate(messages):
-        if message["role"] not in ROLES:
-            detail = f"message {number} has the role {message['role']!r}; expected {', '.join(ROLES)}"
-            raise TemplateFault("template.role", detail)

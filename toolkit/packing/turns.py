@@ -3,17 +3,23 @@
 A canonical message keeps tool calls as JSON text, templates walk through a list of
 ``{"type": "function", "function": {"name": ..., "arguments": {...}}}``. Sources write that with and
 without the outer object, one call or a list, arguments as an object or as JSON text once more;
-all of these are read. What cannot be read without loss stays text: other JSON, repeated
+all of these are read; a call without arguments has none, ``{}``. What cannot be read without loss stays text: other JSON, repeated
 keys, numbers beyond JSON's, half surrogates. ``tool_calls_text`` is always the source's own text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolkit.packing.sandbox import TemplateFault
+from toolkit.records.schema import ROLES
+
 View = dict[str, Any]
+# a template that asks whether calls are text; any other would walk through their characters
+_READS_TEXT = re.compile(r"tool_calls_text|tool_calls(?:['\"]\])?\s+is\s+(?:not\s+)?string")
 
 
 def view(role: str, content: str | None, tool_calls: str | None = None) -> View:
@@ -28,6 +34,20 @@ def view(role: str, content: str | None, tool_calls: str | None = None) -> View:
 def views(messages: list[Mapping[str, str | None]]) -> list[View]:
     """Return a conversation of canonical messages as templates see it."""
     return [view(m["role"], m["content"], m.get("tool_calls")) for m in messages]
+
+
+def check_turns(source: str, messages: Sequence[View]) -> None:
+    """Raise TemplateFault for a role that is none of ours, or calls that the template cannot read."""
+    for number, message in enumerate(messages):
+        if message["role"] not in ROLES:
+            detail = f"message {number} has the role {message['role']!r}; expected {', '.join(ROLES)}"
+            raise TemplateFault("template.role", detail)
+        if isinstance(message.get("tool_calls"), str) and not _READS_TEXT.search(source):
+            detail = (
+                f"the tool calls of message {number} are no list of calls with name and arguments, which this "
+                f"template expects: {message['tool_calls']!r:.200}"
+            )
+            raise TemplateFault("template.calls", detail)
 
 
 def parsed_calls(text: str) -> list[dict] | None:
