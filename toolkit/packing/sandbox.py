@@ -226,7 +226,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         elif isinstance(obj, (list, tuple)):
             if attribute not in _LIST:
                 return self._no_attribute(obj, attribute)
-        elif not isinstance(obj, Undefined):
+        elif not isinstance(obj, Undefined) or attribute.startswith("_"):
             return self._no_attribute(obj, attribute)
         try:
             return getattr(obj, attribute)
@@ -245,6 +245,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(argument, str):
             return self.getattr(obj, str.__str__(argument))
         return self.undefined(obj=obj, name=argument)
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        """Refuse an attribute that exists and is on no list."""
+        raise SecurityError(f"a template cannot ask a {type(obj).__name__} for {attribute!r}")
 
     def _no_attribute(self, obj: Any, name: str) -> Undefined:
         return self.unsafe_undefined(obj, name) if hasattr(obj, name) else self.undefined(obj=obj, name=name)
@@ -293,7 +297,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     # -- functions -------------------------------------------------------------------------
 
     def _range(self, *args: int) -> list[int]:
-        self.spend(len(range(*args)))
+        self.spend(len(range(*args)) // 16)
         return list(range(*args))
 
     def _namespace(self, *args: Any, **kwargs: Any) -> Namespace:

@@ -9,13 +9,12 @@ how later text is joined; ``format`` and others that repeat; ``random``; and wha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import filters, pass_environment, tests
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import Undefined
 
 from toolkit.packing.traced import TEMPLATE, Traced, joined, rewritten, spans_of, traced
 
@@ -149,14 +148,11 @@ def guarded(sandbox: Sandbox, function: Callable) -> Callable:
 
     @wraps(function)
     def filter_(*args: Any, **kwargs: Any) -> Any:
-        for value in args[:2]:
-            sandbox.spend(1 + len(value) // 64 if isinstance(value, Sized) and not _blank(value) else 1)
+        for value in args[:2]:  # the first may be the context
+            sandbox.spend(1 + len(value) // 64 if isinstance(value, (str, list, tuple, dict)) else 1)
         if sandbox.tracing:
             args = tuple(traced(v, TEMPLATE) if type(v) is str else v for v in args)
         return function(*args, **kwargs)
 
     return filter_
 
-
-def _blank(value: Any) -> bool:
-    return isinstance(value, Undefined)
