@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (Jinja reads better on one line)
 """Templates of other people, with the habits they have."""
 
 import pyarrow as pa
@@ -95,10 +96,15 @@ def test_marks_that_agree_but_for_the_stop_are_accepted(body, tail):
 
 @pytest.mark.parametrize(
     "body",
-    ["{{ m.content[1:] + '<|im_end|>' }}", "{{ m.content[1:] }}{% endgeneration %}{% generation %}{{ '<|im_end|>' }}"],
+    [
+        "{{ m.content[1:] + '<|im_end|>' }}",
+        "{{ m.content[1:] }}{% endgeneration %}{% generation %}{{ '<|im_end|>' }}",
+    ],
 )
 def test_marks_that_differ_are_a_fault_that_shows_both(body):
-    source = MARKED.replace("{% generation %}BODY", "{{ m.content[:1] }}{% generation %}" + body).replace("TAIL", "")
+    source = MARKED.replace("{% generation %}BODY", "{{ m.content[:1] }}{% generation %}" + body).replace(
+        "TAIL", ""
+    )
     code, detail = fault(source, TALK[2:])
     assert code == "template.marks_differ" and "template marks" in detail
 
@@ -126,7 +132,10 @@ def test_roles_that_must_alternate_are_a_fault_of_the_record_alone():
 
 def test_a_template_without_a_prompt_leaves_the_header_to_the_model_which_must_learn_it():
     text, trained = text_and_trained(STRICT, TALK, ("</s>",))
-    assert (text, trained) == ("[user]a</s>[assistant]b</s>[user]c</s>[assistant]d</s>", ["[assistant]b</s>", "[assistant]d</s>"])
+    assert (text, trained) == (
+        "[user]a</s>[assistant]b</s>[user]c</s>[assistant]d</s>",
+        ["[assistant]b</s>", "[assistant]d</s>"],
+    )
 
 
 def test_a_turn_that_no_control_token_stops_is_a_fault_that_says_so():
@@ -164,7 +173,9 @@ def test_the_longest_control_token_is_the_one_that_was_written():
 
 
 def test_control_tokens_are_never_half_a_message():
-    source = "{% for m in messages %}{{ '<|im_start|>' + m.role + '<|' + m.content + '|><|im_end|>' }}{% endfor %}"
+    source = (
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '<|' + m.content + '|><|im_end|>' }}{% endfor %}"
+    )
     _, found = run(source, [message("user", "im_end"), message("assistant", "im_end")])
     assert [text for text, control, _ in found if control] == [*IM, *IM]
 

@@ -1,4 +1,4 @@
-"""All ready templates, all awkward conversations, and random ones, beside a second description of each format."""
+"""All ready templates on awkward and random conversations, beside a second description of each format."""
 
 import numpy as np
 import pyarrow as pa

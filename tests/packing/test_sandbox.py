@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (Jinja reads better on one line)
 """A template is a stranger's code: it reaches nothing, and it comes to an end."""
 
 import time
@@ -63,7 +64,8 @@ def test_what_is_not_on_the_lists_is_refused(source):
         DOUBLE.replace("START", "'ab'").replace("STEP", "{% set n.x = n.x ~ n.x %}"),
         DOUBLE.replace("START", "[1]").replace("STEP", "{% set n.x = n.x + n.x %}"),
         DOUBLE.replace("START", "[1]").replace("STEP", "{% set n.x = [n.x, n.x] %}") + "{{ n.x }}",
-        DOUBLE.replace("START", "[1]").replace("STEP", "{% set n.x = {'a': n.x, 'b': n.x} %}") + "{{ n.x|tojson }}",
+        DOUBLE.replace("START", "[1]").replace("STEP", "{% set n.x = {'a': n.x, 'b': n.x} %}")
+        + "{{ n.x|tojson }}",
         DOUBLE.replace("START", "3").replace("STEP", "{% set n.x = n.x * n.x %}"),
         DOUBLE.replace("START", "'ab'").replace("STEP", "{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}"),
         DOUBLE.replace("START", "'ab'").replace("STEP", "{% set n.x = n.x.replace('a', n.x) %}"),
@@ -121,7 +123,11 @@ def test_what_templates_do_every_day_works():
     talk = views(
         [
             {"role": "user", "content": " banana "},
-            {"role": "assistant", "content": "c", "tool_calls": '{"name": "f", "arguments": {"z": 1, "a": "<"}}'},
+            {
+                "role": "assistant",
+                "content": "c",
+                "tool_calls": '{"name": "f", "arguments": {"z": 1, "a": "<"}}',
+            },
         ]
     )
     assert render(Template("t", source), talk) == (
@@ -170,8 +176,9 @@ def test_templates_are_read_by_name_path_config_and_text(tmp_path):
 
 
 def test_the_hash_is_of_all_that_decides_the_text():
-    made = [Template("t", "{{ eos_token }}", eos=e, control=c, date=d) for e, c, d in [
-        ("", (), None), ("a", (), None), ("", ("a",), None), ("", (), "2026-01-01")
-    ]]
+    made = [
+        Template("t", "{{ eos_token }}", eos=e, control=c, date=d)
+        for e, c, d in [("", (), None), ("a", (), None), ("", ("a",), None), ("", (), "2026-01-01")]
+    ]
     assert len({one.sha256 for one in made}) == 4
     assert Template("other", "{{ eos_token }}").sha256 == made[0].sha256

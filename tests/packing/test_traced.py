@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (Jinja reads better on one line)
 """Whatever is done to traced text, no character loses its source."""
 
 import json
@@ -26,7 +27,11 @@ ARGUMENTS = {
     "startswith": [("a",)],
     "find": [("b",)],
 }
-ARGUMENTS |= {"lstrip": ARGUMENTS["strip"], "rstrip": ARGUMENTS["strip"], "rpartition": ARGUMENTS["partition"]}
+ARGUMENTS |= {
+    "lstrip": ARGUMENTS["strip"],
+    "rstrip": ARGUMENTS["strip"],
+    "rpartition": ARGUMENTS["partition"],
+}
 ARGUMENTS |= {"endswith": [("a",)], "rfind": [("b",)], "index": [("",)], "count": [("a",)]}
 
 
@@ -87,7 +92,11 @@ def test_text_whose_length_changes_with_case_is_the_contents():
 SAID = views(
     [
         {"role": "user", "content": " zq1\nzq2 "},
-        {"role": "assistant", "content": "ZQ", "tool_calls": '{"name": "zq", "arguments": {"zq": ["zq", 1, {"zq": null}]}}'},
+        {
+            "role": "assistant",
+            "content": "ZQ",
+            "tool_calls": '{"name": "zq", "arguments": {"zq": ["zq", 1, {"zq": null}]}}',
+        },
     ]
 )
 
@@ -96,7 +105,21 @@ SAID = views(
     "source",
     [
         "{% for m in messages %}{{ m.content|FILTER }}|{% endfor %}".replace("FILTER", name)
-        for name in "trim upper lower title capitalize string reverse indent(2) list first last tojson default('-')".split()
+        for name in [
+            "trim",
+            "upper",
+            "lower",
+            "title",
+            "capitalize",
+            "string",
+            "reverse",
+            "indent(2)",
+            "list",
+            "first",
+            "last",
+            "tojson",
+            "default('-')",
+        ]
     ]
     + [
         "{{ messages|map(attribute='content')|join('<') }}",
@@ -123,7 +146,9 @@ def test_what_a_message_said_is_never_taken_for_the_templates(source):
     assert found.text == render(made, SAID)
     starts = [0, *found.ends]
     own = "".join(
-        found.text[a:b] for a, b, source in zip(starts, found.ends, found.sources, strict=False) if source == 0
+        found.text[a:b]
+        for a, b, source in zip(starts, found.ends, found.sources, strict=False)
+        if source == 0
     )
     assert not set("zqZQ") & set(own)
 
@@ -140,6 +165,9 @@ def test_what_a_message_said_is_never_taken_for_the_templates(source):
 def test_json_is_that_of_the_standard_library(value, option):
     call = json.dumps([{"function": {"name": "f", "arguments": {"v": value}}}])
     talk = views([{"role": "assistant", "content": "", "tool_calls": call}])
-    made = Template("t", "{{ messages[0].tool_calls if messages[0].tool_calls is string else "
-                         f"messages[0].tool_calls[0].function.arguments | tojson({option}) }}}}")
+    made = Template(
+        "t",
+        "{{ messages[0].tool_calls if messages[0].tool_calls is string else "
+        f"messages[0].tool_calls[0].function.arguments | tojson({option}) }}}}",
+    )
     assert trace(made, talk).text == render(made, talk)

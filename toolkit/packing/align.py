@@ -20,6 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from toolkit.packing.renderer import Trace, render, trace
 from toolkit.packing.sandbox import TemplateFault
@@ -44,7 +45,9 @@ class Piece:
     turn: int
 
 
-def align(template: Template, messages: Sequence[View], *, generation: bool = False) -> tuple[Trace, list[Piece]]:
+def align(
+    template: Template, messages: Sequence[View], *, generation: bool = False
+) -> tuple[Trace, list[Piece]]:
     """Cut a conversation's rendering into pieces: where control tokens and trained turns begin and end.
 
     ``messages``: ``turns.views``. The pieces cover the text, in order, none empty.
@@ -64,7 +67,7 @@ def align(template: Template, messages: Sequence[View], *, generation: bool = Fa
 
 
 def control_tokens(template: Template, traced: Trace) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, index) of the control tokens that the template wrote; the longest where several fit."""
+    """Yield (start, end, index) of the control tokens that the template wrote, the longest first."""
     if not template.control:
         return
     longest = sorted(template.control, key=len, reverse=True)
@@ -148,7 +151,11 @@ def _extent(traced: Trace, belongs: Sequence[bool]) -> tuple[int, int] | None:
 
 
 def _turn(
-    template: Template, messages: Sequence[View], i: int, traced: Trace, tokens: Sequence[tuple[int, int, int]]
+    template: Template,
+    messages: Sequence[View],
+    i: int,
+    traced: Trace,
+    tokens: Sequence[tuple[int, int, int]],
 ) -> tuple[int, int]:
     """Where the trained part of assistant message i starts and ends."""
     mine = {i + 1, i + 1 + len(messages)}
@@ -245,10 +252,10 @@ def _pieces(
     edges = {0, length, *(edge for start, end, _ in tokens for edge in (start, end))}
     edges = sorted(edges.union(*turns.values()))
     spans = sorted((start, end, i) for i, (start, end) in turns.items())
-    if any(a[1] > b[0] for a, b in zip(spans, spans[1:], strict=False)):
+    if any(a[1] > b[0] for a, b in pairwise(spans)):
         raise TemplateFault("template.unaligned", "two turns of the assistant overlap")
     out, at = [], 0
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         while at < len(spans) and spans[at][1] <= start:
             at += 1
         inside = at < len(spans) and spans[at][0] <= start

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -38,8 +39,11 @@ class Score:
     conversations: int
     refused: int
     wrong: int  # with at least one invariant broken
+    line_end: int  # of these, with nothing wrong but white space that the template writes after a stop
     invariants: Mapping[str, int]  # broken, by name
-    examples: Mapping[str, str] = field(repr=False, default_factory=dict)  # invariant -> first case and detail
+    examples: Mapping[str, str] = field(
+        repr=False, default_factory=dict
+    )  # invariant -> first case and detail
 
 
 def audit_masks(
@@ -60,24 +64,41 @@ def audit(
     """Score one way on one template, on the awkward conversations unless others are given by name."""
     cases = awkward(template) if conversations is None else conversations
     runs = runs_of(pa.array(list(cases.values()), MESSAGES), template)
-    refused, wrong, counts, examples = 0, 0, Counter(), {}
+    refused, wrong, line_end, counts, examples = 0, 0, 0, Counter(), {}
     for number, (case, messages) in enumerate(cases.items()):
         if number in runs.faults:
             continue
         try:
-            seen = _bits(way(template, messages), template.control)
+            result = way(template, messages)
         except Exception as error:
             refused += 1
             examples.setdefault("refused", f"{case}: {error}"[:300])
             continue
         needs = any(message["role"] == "assistant" for message in messages)
-        found = list(broken(bits_of_runs(runs, number, template.control), seen, needs_training=needs))
+        wanted = bits_of_runs(runs, number, template.control)
+        seen = _bits(result, template.control)
+        found = list(broken(wanted, seen, needs_training=needs))
         wrong += bool(found)
+        line_end += bool(found) and not any(broken(wanted, _without_line_ends(seen), needs_training=needs))
         counts.update(invariant for invariant, _ in found)
         for invariant, detail in found:
             examples.setdefault(invariant, f"{case}: {detail}")
     judged = len(cases) - len(runs.faults)
-    return Score(template.name, name, judged, refused, wrong, {i: counts[i] for i in INVARIANTS}, examples)
+    return Score(
+        template.name, name, judged, refused, wrong, line_end, {i: counts[i] for i in INVARIANTS}, examples
+    )
+
+
+def _without_line_ends(bits: Sequence[Bit]) -> list[Bit]:
+    """Leave white space after a control token untrained."""
+    out: list[Bit] = []
+    for bit in bits:
+        bare = bit.data.lstrip()
+        if out and out[-1].control and bit.control is None and bit.trained and bare != bit.data:
+            out.append(bit._replace(data=bit.data[: len(bit.data) - len(bare)], trained=False))
+            bit = bit._replace(data=bare)
+        out.append(bit)
+    return out
 
 
 def _bits(result: object, control: Sequence[str]) -> list[Bit]:
@@ -98,7 +119,7 @@ def bits_of_text(text: str, spans: Iterable[tuple[int, int]], control: Sequence[
     inside = sorted(spans)
     out = []
     ordered = sorted(edges)
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         trained = any(a <= start < b for a, b in inside)
         out.append(Bit(text[start:end].encode(), places[start].group() if start in places else None, trained))
     return out
@@ -106,10 +127,16 @@ def bits_of_text(text: str, spans: Iterable[tuple[int, int]], control: Sequence[
 
 def table(scores: Sequence[Score]) -> str:
     """Return scores as a Markdown table; the cells of invariants are conversations that break them."""
-    head = ["template", "way of masking", "conversations", "refused", *INVARIANTS, "any"]
+    head = ["template", "way of masking", "conversations", "refused", *INVARIANTS, "any", "but for line ends"]
     lines = [head, ["---"] * len(head)]
     for s in scores:
-        counts = [s.conversations, s.refused, *(s.invariants[i] for i in INVARIANTS), s.wrong]
+        counts = [
+            s.conversations,
+            s.refused,
+            *(s.invariants[i] for i in INVARIANTS),
+            s.wrong,
+            s.wrong - s.line_end,
+        ]
         lines.append([s.template, s.way, *(str(n) if n else "·" for n in counts)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -121,6 +148,6 @@ def summary(scores: Sequence[Score]) -> str:
     for way in ways:
         mine = [score for score in scores if score.way == way]
         counts: Callable[[str], int] = lambda i, mine=mine: sum(s.invariants[i] for s in mine)  # noqa: E731
-        sums = (sum(getattr(s, f) for s in mine) for f in ("conversations", "refused", "wrong"))
+        sums = (sum(getattr(s, f) for s in mine) for f in ("conversations", "refused", "wrong", "line_end"))
         total.append(Score("all", way, *sums, {i: counts(i) for i in INVARIANTS}))
     return table(total)

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from toolkit.packing.template import Template
 
-_CALL = '[{"type":"function","function":{"name":"look","arguments":{"q":"<|im_end|> \\"x\\"\\n","n":[1,2.5,null]}}}]'
-_TWO = '[{"name":"a","arguments":{}},{"function":{"name":"b","arguments":"{\\"k\\": \\"v\\"}"},"id":"call00002"}]'
+_CALL = (
+    '[{"type":"function","function":{"name":"look",'
+    '"arguments":{"q":"<|im_end|> \\"x\\"\\n","n":[1,2.5,null]}}}]'
+)
+_TWO = (
+    '[{"name":"a","arguments":{}},'
+    '{"function":{"name":"b","arguments":"{\\"k\\": \\"v\\"}"},"id":"call00002"}]'
+)
 _EDGES = ("\u0301", "👩‍👩‍👧‍👦", "🇪🇺", "e\u0301", "\u200d", "\ufeff", "\u00a0", "\u3000")
 
 
@@ -57,7 +63,11 @@ def awkward(template: Template) -> dict[str, list[dict[str, str | None]]]:
             _m("tool", " 2"),
             _m("assistant", "3", None),
         ],
-        "tool calls that are no JSON": [_m("user", "Go."), _m("assistant", "x", "look(q='y')"), _m("tool", "")],
+        "tool calls that are no JSON": [
+            _m("user", "Go."),
+            _m("assistant", "x", "look(q='y')"),
+            _m("tool", ""),
+        ],
     }
     for number, edge in enumerate(_EDGES):
         cases[f"edge {number}: {edge.encode('ascii', 'backslashreplace').decode()}"] = _talk(

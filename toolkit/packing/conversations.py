@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +102,12 @@ class _Cut:
     found: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
     def add(
-        self, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, control: np.ndarray, trained: np.ndarray
+        self,
+        rows: np.ndarray,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        control: np.ndarray,
+        trained: np.ndarray,
     ) -> None:
         """Add runs of rows that have equally many: ``starts``, ``lengths`` int64 [rows, runs]."""
         self.found.append((rows, starts, lengths, control, trained))
@@ -237,7 +243,7 @@ def _align_one(
     control = np.array([piece.control for piece in pieces], np.int16)
     first, trained = merged(control, np.array([piece.turn for piece in pieces], np.int64), frozen)
     edges = [pieces[i].start for i in first.tolist()] + [len(traced.text)]
-    texts = [traced.text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    texts = [traced.text[a:b] for a, b in pairwise(edges)]
     lengths = np.array([len(text.encode()) for text in texts], np.int64)[None]
     starts = rendered[1][row] + np.cumsum(lengths, axis=1) - lengths
     cut.add(np.array([row]), starts, lengths, control[first], trained)

@@ -137,7 +137,5 @@ def predicted(
     data, offsets = rendered
     same = np.empty(rows.size, np.bool_)
     buffer, starts, lengths = where
-    _compare(
-        data, parts.literal, *buffers, offsets[rows], offsets[rows + 1], buffer, starts, lengths, same
-    )
+    _compare(data, parts.literal, *buffers, offsets[rows], offsets[rows + 1], buffer, starts, lengths, same)
     return same

@@ -55,10 +55,15 @@ def bits_of_ids(
     """
     texts = spell(ids)
     triples = zip(ids, texts, mask, strict=True)
-    return [Bit(control[i].encode(), control[i], bool(m)) if i in control else Bit(t, None, bool(m)) for i, t, m in triples]
+    return [
+        Bit(control[i].encode(), control[i], bool(m)) if i in control else Bit(t, None, bool(m))
+        for i, t, m in triples
+    ]
 
 
-def broken(wanted: Sequence[Bit], seen: Sequence[Bit], *, needs_training: bool = True) -> Iterator[tuple[str, str]]:
+def broken(
+    wanted: Sequence[Bit], seen: Sequence[Bit], *, needs_training: bool = True
+) -> Iterator[tuple[str, str]]:
     """Yield (invariant, detail) for every invariant that ``seen`` breaks.
 
     ``needs_training``: False for sequences of which nothing is trained, as RL prompts.

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, nodes
 from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
+from jinja2.ext import loopcontrols
 
 from toolkit.packing.sandbox import Sandbox, TemplateFault
-from toolkit.packing.sandbox_nodes import Generation, LoopControls, rewrite_for_budget
+from toolkit.packing.sandbox_nodes import Generation, rewrite_for_budget
 from toolkit.packing.traced import Traced, joined, traced
 from toolkit.packing.turns import View, check_turns
 
@@ -62,7 +63,7 @@ def parsed(source: str) -> nodes.Template:
     """
     _checked(source)
     return Environment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, LoopControls], autoescape=False
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols], autoescape=False
     ).parse(source)
 
 
@@ -107,7 +108,7 @@ def _functions(day: str | None, tracing: bool) -> dict[str, Any]:
 
 
 def render(template: Template, messages: Sequence[View], *, generation: bool = False) -> str:
-    """Render a conversation (``turns.views``). Raises TemplateFault for what it makes the template do wrong."""
+    """Render a conversation (``turns.views``). Raises TemplateFault for what goes wrong with it."""
     (text,) = render_all(template, [messages], generation=generation)
     if isinstance(text, TemplateFault):
         raise text
@@ -115,7 +116,11 @@ def render(template: Template, messages: Sequence[View], *, generation: bool = F
 
 
 def render_all(
-    template: Template, conversations: Iterable[Sequence[View]], *, generation: bool = False, marks: bool = False
+    template: Template,
+    conversations: Iterable[Sequence[View]],
+    *,
+    generation: bool = False,
+    marks: bool = False,
 ) -> list[str | TemplateFault]:
     """Render conversations one after another; what a template does wrong takes the place of its text.
 
@@ -225,4 +230,3 @@ def _fault(error: Exception) -> TemplateFault:
     if isinstance(error, TemplateError):
         return TemplateFault("template.raised", detail)
     return TemplateFault("template.failed", detail)
-

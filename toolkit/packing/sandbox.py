@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 from jinja2.exceptions import SecurityError
+from jinja2.ext import loopcontrols
 from jinja2.runtime import LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from toolkit.packing.sandbox_filters import FILTERS, TESTS, guarded
-from toolkit.packing.sandbox_nodes import Generation, LoopControls, rewrite_for_budget
+from toolkit.packing.sandbox_nodes import Generation
 from toolkit.packing.traced import METHODS, TEMPLATE, Traced, joined, spans_of, traced
 
 STEPS, STEPS_A_MESSAGE = 200_000, 64
@@ -33,7 +34,21 @@ _DEEP = 64  # of lists in lists, and of bits in a number: 64 x 64
 _DICT = frozenset({"items", "keys", "values", "get"})
 _LIST = frozenset({"count", "index"})
 _LOOP = frozenset(
-    "index index0 revindex revindex0 first last length previtem nextitem cycle changed depth depth0".split()
+    [
+        "index",
+        "index0",
+        "revindex",
+        "revindex0",
+        "first",
+        "last",
+        "length",
+        "previtem",
+        "nextitem",
+        "cycle",
+        "changed",
+        "depth",
+        "depth0",
+    ]
 )
 _MISSING = object()
 
@@ -63,7 +78,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             autoescape=False,
             cache_size=0,
             finalize=self._written,
-            extensions=[Generation, LoopControls],
+            extensions=[Generation, loopcontrols],
         )
         self.tracing = tracing
         self.filters = {name: guarded(self, function) for name, function in FILTERS.items()}
@@ -253,7 +268,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def _no_attribute(self, obj: Any, name: str) -> Undefined:
         return self.unsafe_undefined(obj, name) if hasattr(obj, name) else self.undefined(obj=obj, name=name)
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Call what may be called: the toolkit's functions, macros, and listed methods."""
         __self.spend(1)
         kwargs.pop("_loop_vars", None)  # Jinja's own, for functions that ask for the context
@@ -335,4 +350,3 @@ def sources_in(value: Any) -> Iterator[int]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from sources_in(item)
-

@@ -21,11 +21,73 @@ from toolkit.packing.traced import TEMPLATE, Traced, joined, rewritten, spans_of
 if TYPE_CHECKING:
     from toolkit.packing.sandbox import Sandbox
 
-_TAKEN = """abs capitalize count d default dictsort first float int items last length list lower map max min
-    reject rejectattr reverse round select selectattr sort trim unique upper""".split()
-_TESTS = """boolean callable defined divisibleby eq equalto even false float ge greaterthan gt in integer iterable
-    le lessthan lower lt mapping ne none number odd sameas sequence string true undefined upper
-    == != > >= < <=""".split()
+_TAKEN = [
+    "abs",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "int",
+    "items",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "trim",
+    "unique",
+    "upper",
+]
+_TESTS = [
+    "boolean",
+    "callable",
+    "defined",
+    "divisibleby",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+    "==",
+    "!=",
+    ">",
+    ">=",
+    "<",
+    "<=",
+]
 TESTS = {name: tests.TESTS[name] for name in _TESTS}
 _WIDEST = 64
 
@@ -82,7 +144,9 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     """Write JSON as Hugging Face's filter does: ``json.dumps`` with ``ensure_ascii`` off."""
-    if indent is not None and not 0 <= int(indent) <= _WIDEST or separators and max(map(len, separators)) > 8:
+    if (indent is not None and not 0 <= int(indent) <= _WIDEST) or (
+        separators and max(map(len, separators)) > 8
+    ):
         raise SecurityError("tojson: the indent or a separator is too wide")
     sandbox.reserve((6 + (indent or 0)) * sandbox.weigh(value))
     if not sandbox.tracing:
@@ -155,4 +219,3 @@ def guarded(sandbox: Sandbox, function: Callable) -> Callable:
         return function(*args, **kwargs)
 
     return filter_
-

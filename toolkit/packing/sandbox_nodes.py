@@ -18,7 +18,6 @@ from __future__ import annotations
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.ext import Extension
-from jinja2.ext import LoopControlExtension as LoopControls
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 

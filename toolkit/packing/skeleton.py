@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def _parts(traced: Trace, views: Sequence[View], cuts: Sequence[int]) -> list[tu
         text = traced.text[start:end]
         if source == TEMPLATE:
             edges = [start, *(cut for cut in cuts if start < cut < end), end]
-            out += [(traced.text[a:b], LITERAL, 0) for a, b in zip(edges, edges[1:], strict=False)]
+            out += [(traced.text[a:b], LITERAL, 0) for a, b in pairwise(edges)]
         else:
             out.append((text, *_hole(text, source, views)))
         start = end
@@ -141,7 +142,9 @@ def _hole(text: str, source: int, views: Sequence[View]) -> tuple[int, int]:
 
 
 def _marked_parts(traced: Trace, views: Sequence[View]) -> Parts:
-    marks = sorted([(start, OPENED) for start, _ in traced.marked] + [(end, CLOSED) for _, end in traced.marked])
+    marks = sorted(
+        [(start, OPENED) for start, _ in traced.marked] + [(end, CLOSED) for _, end in traced.marked]
+    )
     out, at, waiting = [], 0, list(marks)
     for text, message, how in _parts(traced, views, [place for place, _ in marks]):
         while waiting and waiting[0][0] <= at:

@@ -94,7 +94,9 @@ def _tree(name: str, source: str) -> nodes.Template:
     try:
         return parsed(source)
     except TemplateSyntaxError as error:
-        raise RequestError(f"{name}, line {error.lineno}: not a usable chat template: {error.message}.") from error
+        raise RequestError(
+            f"{name}, line {error.lineno}: not a usable chat template: {error.message}."
+        ) from error
     except (RecursionError, MemoryError, SyntaxError, ValueError, TypeError) as error:
         raise RequestError(f"{name}: not a usable chat template: {error}.") from error
 
@@ -145,7 +147,9 @@ def template(
     """
     if str(source) in READY:
         made = READY[str(source)]
-        return replace(made, bos=made.bos if bos is None else bos, eos=made.eos if eos is None else eos, date=date)
+        return replace(
+            made, bos=made.bos if bos is None else bos, eos=made.eos if eos is None else eos, date=date
+        )
     name, text, known = _read(source)
     bos = known.get("bos", "") if bos is None else bos
     eos = known.get("eos", "") if eos is None else eos
@@ -186,7 +190,9 @@ def _config(name: str, text: str) -> tuple[str, dict]:
             known[key] = token["content"] if isinstance(token, dict) else token
         return str(source), known
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise RequestError(f"{name}: no chat_template in this file as tokenizer_config.json has it.") from error
+        raise RequestError(
+            f"{name}: no chat_template in this file as tokenizer_config.json has it."
+        ) from error
 
 
 __all__ = [

@@ -1,3 +1,4 @@
+# ruff: noqa: D102  (the methods are those of str)
 r"""Text that remembers who wrote it: a string whose every character knows the source it came from.
 
 A chat template joins, trims, splits and replaces, and in the end nobody can see which
@@ -19,9 +20,37 @@ from collections.abc import Iterable, Iterator
 TEMPLATE = 0
 # text methods a template may call; those that give text are defined on Traced below
 METHODS = frozenset(
-    "capitalize count endswith find index isalnum isalpha isdigit islower isnumeric isspace isupper join lower "
-    "lstrip partition removeprefix removesuffix replace rfind rpartition rsplit rstrip split splitlines "
-    "startswith strip title upper".split()
+    [
+        "capitalize",
+        "count",
+        "endswith",
+        "find",
+        "index",
+        "isalnum",
+        "isalpha",
+        "isdigit",
+        "islower",
+        "isnumeric",
+        "isspace",
+        "isupper",
+        "join",
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rfind",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "title",
+        "upper",
+    ]
 )
 
 
@@ -91,12 +120,8 @@ class Traced(str):
         return joined(out)
 
     def replace(self, old, new, count=-1):
-        if not old:  # between all characters
-            places = range(len(self) + 1)[: None if count < 0 else count]
-        else:
-            places = _places(self, old, count)
         out, done = [], 0
-        for place in places:
+        for place in _places(self, old, count):
             out += [_cut(self, done, place), new]
             done = place + len(old)
         return joined([*out, _cut(self, done, len(self))])
@@ -179,6 +204,9 @@ def _located(text: Traced, parts: Iterable[str], sep: str | None) -> list[Traced
 
 
 def _places(text: str, old: str, count: int) -> Iterator[int]:
+    if not old:  # between all characters
+        yield from range(len(text) + 1)[: None if count < 0 else count]
+        return
     at = str.find(text, old)
     while at >= 0 and count:
         yield at

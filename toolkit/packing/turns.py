@@ -3,8 +3,9 @@
 A canonical message keeps tool calls as JSON text, templates walk through a list of
 ``{"type": "function", "function": {"name": ..., "arguments": {...}}}``. Sources write that with and
 without the outer object, one call or a list, arguments as an object or as JSON text once more;
-all of these are read; a call without arguments has none, ``{}``. What cannot be read without loss stays text: other JSON, repeated
-keys, numbers beyond JSON's, half surrogates. ``tool_calls_text`` is always the source's own text.
+all of these are read; a call without arguments has none, ``{}``. What cannot be read without loss
+stays text: other JSON, repeated keys, numbers that would be written otherwise, half surrogates.
+``tool_calls_text`` is always the source's own text.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def check_turns(source: str, messages: Sequence[View]) -> None:
             raise TemplateFault("template.role", detail)
         if isinstance(message.get("tool_calls"), str) and not _READS_TEXT.search(source):
             detail = (
-                f"the tool calls of message {number} are no list of calls with name and arguments, which this "
-                f"template expects: {message['tool_calls']!r:.200}"
+                f"the tool calls of message {number} are no list of calls with name and arguments, which "
+                f"this template expects: {message['tool_calls']!r:.200}"
             )
             raise TemplateFault("template.calls", detail)
 

@@ -8,7 +8,7 @@
 
 Each returns the rendering and the (start, end) of what it trains. They work on text where trainers
 work on token ids, which is kind to them: headers that tokenize differently in context are found.
-``benchmarks``-style comparisons with a library's own code pass that as a way of their own.
+``transformers_way`` has the mask of a library, where that is installed.
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def content_search(template: Template, messages: Messages) -> tuple[str, Spans]:
 def headers(template: Template) -> tuple[str, str]:
     """Return the instruction header and the response header, as a user of such a collator would copy them."""
     before = render(template, [view("user", "\ue000")]).split("\ue000")[0]
-    start = max((before.rfind(t) for t in template.control if t != template.bos), default=0)
-    return before[max(start, 0) :] if start >= 0 else before, _between(template)[0]
+    return before.removeprefix(template.bos), _between(template)[0]
 
 
 def _between(template: Template) -> tuple[str, str]:
@@ -101,7 +100,7 @@ def _between(template: Template) -> tuple[str, str]:
     middle, after = text.split("\ue000")[1].split("\ue001")
     stops = [after.find(token) + len(token) for token in template.control if token in after]
     closing = [token for token in template.control if middle.startswith(token) and token in after]
-    header = middle.removeprefix(closing[0]).removeprefix("\n") if closing else middle
+    header = middle.removeprefix(closing[0]).removeprefix("\n") if closing else middle.rstrip(" ")
     return header, after[: min(stops)] if stops else ""
 
 
