@@ -76,7 +76,7 @@ def audit(
             continue
         needs = any(message["role"] == "assistant" for message in messages)
         wanted = bits_of_runs(runs, number, template.control)
-        seen = _bits(result, template.control)
+        seen = _bits(result, [*template.control, template.bos, template.eos])
         found = list(broken(wanted, seen, needs_training=needs))
         wrong += bool(found)
         line_end += bool(found) and not any(broken(wanted, _without_line_ends(seen), needs_training=needs))
@@ -105,7 +105,7 @@ def _bits(result: object, control: Sequence[str]) -> list[Bit]:
     if isinstance(result, list):
         return result
     text, spans = result
-    return bits_of_text(text, spans, control)
+    return bits_of_text(text, spans, [token for token in dict.fromkeys(control) if token])
 
 
 def bits_of_text(text: str, spans: Iterable[tuple[int, int]], control: Sequence[str]) -> list[Bit]:

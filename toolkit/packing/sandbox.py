@@ -3,11 +3,7 @@
 A template comes from the same place as a model's weights, so it is code that somebody else
 wrote. Jinja's sandbox stops it from reaching files and Python; it does not stop 10**9 turns of
 a loop or a string doubled forty times. Here what is not on a list is refused (attributes,
-functions, filters, tests, statements), and everything that can repeat or grow is paid for:
-
-    steps   200,000 and 64 a message; a loop's turn, a call, a filter, 64 characters of work
-    room    1,048,576 characters and 64 for each one of the input: no text may be longer
-
+functions, filters, tests, statements), and all that can repeat or grow is paid for (``budget``).
 Loops are metered where they start (``rewrite_for_budget``), growth where it happens (``+ * ~``,
 slices, filters, captured blocks). What a template does wrong is a ``TemplateFault`` of the record.
 """
@@ -24,13 +20,12 @@ from jinja2.runtime import LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+from toolkit.packing.budget import Budget, TemplateFault
 from toolkit.packing.sandbox_filters import FILTERS, TESTS, guarded
 from toolkit.packing.sandbox_nodes import Generation
 from toolkit.packing.traced import METHODS, TEMPLATE, Traced, joined, spans_of, traced
 
-STEPS, STEPS_A_MESSAGE = 200_000, 64
-ROOM, ROOM_A_CHARACTER = 1 << 20, 64
-_DEEP = 64  # of lists in lists, and of bits in a number: 64 x 64
+_BITS = 4096  # of the longest number
 _DICT = frozenset({"items", "keys", "values", "get"})
 _LIST = frozenset({"count", "index"})
 _LOOP = frozenset(
@@ -53,15 +48,7 @@ _LOOP = frozenset(
 _MISSING = object()
 
 
-class TemplateFault(Exception):
-    """What a template made of one record cannot be used: ``code`` is stable, ``detail`` for people."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
+class Sandbox(Budget, ImmutableSandboxedEnvironment):
     """A Jinja environment with lists of what is allowed, and a budget. Not to be shared by threads.
 
     ``tracing``: text methods and filters see to it that ``Traced`` strings stay so.
@@ -90,45 +77,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.opened = self.closed = ""  # what a {% generation %} block writes at its ends
         self.begin(0, 0, {})
 
-    # -- the budget ------------------------------------------------------------------------
-
-    def begin(self, characters: int, messages: int, turns: dict[int, int]) -> None:
-        """Start a rendering of so much input; ``turns``: the index of each message by its id, if traced."""
-        self._toll = 1 + characters // 4096  # a turn of a loop may look at all of the input
-        self.steps = STEPS + STEPS_A_MESSAGE * messages * self._toll
-        self.room = ROOM + ROOM_A_CHARACTER * characters
-        self.turns, self.turn = turns, None
-
-    def spend(self, steps: int) -> None:
-        """Pay for work. Raises TemplateFault ``template.limit`` when nothing is left."""
-        self.steps -= steps
-        if self.steps < 0:
-            raise TemplateFault("template.limit", "the template does not come to an end: too many steps")
-
-    def reserve(self, characters: int) -> None:
-        """Pay for a text of this length, and refuse one that is too long to exist."""
-        if characters > self.room:
-            detail = f"a text of {characters:,} characters, and no more than {self.room:,} may be"
-            raise TemplateFault("template.limit", detail)
-        self.spend(1 + characters // 4096)
-
-    def weigh(self, value: Any, depth: int = 0) -> int:
-        """Count what a value holds, as a tree: lists and mappings may share what they hold."""
-        self.spend(1)
-        if depth > _DEEP:
-            raise TemplateFault("template.limit", f"lists in lists, more than {_DEEP} deep")
-        if isinstance(value, str):
-            return len(value)
-        if isinstance(value, dict):
-            value = (*value.keys(), *value.values())
-        if not isinstance(value, (list, tuple)):
-            return 32
-        total = 2
-        for item in value:
-            total += 2 + self.weigh(item, depth + 1)
-            self.reserve(total)
-        return total
-
     # -- hooks that the rewritten template calls -------------------------------------------
 
     def metered(self, items: Any) -> Any:
@@ -137,7 +85,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _pay(self, items: Any) -> Iterator[Any]:
         for item in items:
-            self.spend(self._toll)
+            self.spend(self.toll)
             yield item
 
     def at(self, item: Any) -> str:
@@ -217,7 +165,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             self._check_bits(left.bit_length() + right.bit_length())
 
     def _check_bits(self, bits: int) -> None:
-        if bits > _DEEP * _DEEP:
+        if bits > _BITS:
             raise TemplateFault("template.limit", f"a number of {bits:,} bits")
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -276,7 +224,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(__obj, types.MethodType | types.FunctionType) and __obj in __self._functions:
             return __obj(*args, **kwargs)
         if isinstance(__obj, Macro):
-            __self.spend(__self._toll)
+            __self.spend(__self.toll)
             return __context.call(__obj, *args, **kwargs)
         owner = getattr(__obj, "__self__", None)
         name = getattr(__obj, "__name__", "")

@@ -30,7 +30,8 @@ def transformers_mask(marked: dict[str, Template] | None = None) -> Way:
 
     def way(template: Template, messages: Messages) -> list[Bit]:
         used = (marked or {}).get(template.name, template)
-        inner = _byte_tokenizer(template.control)
+        special = [t for t in dict.fromkeys([*used.control, used.bos, used.eos]) if t]
+        inner = _byte_tokenizer(special)
         tokenizer = PreTrainedTokenizerFast(
             tokenizer_object=inner, bos_token=used.bos or None, eos_token=used.eos
         )
@@ -41,7 +42,7 @@ def transformers_mask(marked: dict[str, Template] | None = None) -> Way:
             return_dict=True,
             return_assistant_tokens_mask=True,
         )
-        control = {inner.token_to_id(token): token for token in template.control}
+        control = {inner.token_to_id(token): token for token in special}
         return bits_of_ids(out["input_ids"], out["assistant_masks"], lambda ids: _spell(inner, ids), control)
 
     return way
