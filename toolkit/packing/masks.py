@@ -15,14 +15,16 @@ do not share the prompt they claim) complete the list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from toolkit.packing.template import Segment, render
+from toolkit.packing.invariants import bits_of_ids, bits_of_runs, broken
+from toolkit.packing.runs import Runs
+from toolkit.packing.template import Segment, Template, render
 from toolkit.packing.tokenizer import Pinned
 
 _ROWS = 1024
@@ -151,3 +153,34 @@ def _prompt_faults(records: list[dict], rows: pa.Table, first: int, pinned: Pinn
         if text != "".join(s.text for s in render(records[i]["prompt"] or [])):
             detail = f"prompt_tokens={rows['prompt_tokens'][i].as_py()} is not the prompt in both branches"
             yield MaskFault(first + i, records[i]["id"], "prompt_tokens", "prompt", detail)
+
+
+def check_sequences(
+    runs: Runs,
+    ids: pa.ListArray,
+    mask: pa.ListArray,
+    spell: Callable[[Sequence[int]], Sequence[bytes]],
+    control: Sequence[int],
+    template: Template,
+    *,
+    needs_training: bool = True,
+) -> dict[int, list[tuple[str, str]]]:
+    """Return every broken invariant (``toolkit.packing.invariants``) of token ids made from runs.
+
+    ``ids``, ``mask``: one list a sequence of ``runs``. ``spell``: the bytes of each id. ``control``: the
+    id of each control token of ``template``, by its index. Sequence -> (invariant, detail); empty if none.
+    The check spells the tokens and lays them beside the runs byte by byte: how they were encoded
+    plays no part. Sequences that are faults of ``runs`` are not looked at.
+    """
+    texts = dict(zip(control, template.control, strict=True))
+    out = {}
+    for sequence in range(len(runs.ends) - 1):
+        if sequence in runs.faults:
+            continue
+        numbers, trained = ((a[sequence].as_py() or []) for a in (ids, mask))
+        seen = bits_of_ids(numbers, trained, spell, texts)
+        wanted = bits_of_runs(runs, sequence, template.control)
+        found = list(broken(wanted, seen, needs_training=needs_training and bool(wanted)))
+        if found:
+            out[sequence] = found
+    return out
