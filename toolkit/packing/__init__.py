@@ -26,7 +26,8 @@ from toolkit.packing.masks import MaskFault, check_masks
 from toolkit.packing.read import documents
 from toolkit.packing.round_trip import CANARIES, verify_round_trip
 from toolkit.packing.template import CONTROL_TOKENS, TEMPLATE, TEMPLATE_SHA256, Segment, render, rendered_text
-from toolkit.packing.tokenizer import Pinned, from_vocab, load
+from toolkit.packing.tokenizer import Pinned, load
+from toolkit.packing.tokenizer_json import from_vocab
 from toolkit.packing.tokens_hash import tokens_hash, tokens_hash_reference
 from toolkit.packing.train import train
 
