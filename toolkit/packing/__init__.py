@@ -8,6 +8,7 @@ boundaries  read  tokens_hash              what readers and auditors need of a g
 
 from toolkit.packing.boundaries import cu_seqlens, position_ids, seq_idx
 from toolkit.packing.encode import ENCODED, encode
+from toolkit.packing.encode_runs import encode_runs
 from toolkit.packing.fit import best_fit_decreasing
 from toolkit.packing.fit_reference import best_fit_decreasing_reference
 from toolkit.packing.gather import gather, gather_text
@@ -49,6 +50,7 @@ __all__ = [
     "cu_seqlens",
     "documents",
     "encode",
+    "encode_runs",
     "from_vocab",
     "gather",
     "gather_text",

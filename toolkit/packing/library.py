@@ -36,7 +36,7 @@ from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_I64S, kern
 
 VERSION = version("tokenizers")
 _JOINS = not hasattr(Tokenizer, "from_str")  # 1.0: no option is left on the object, ids come as NumPy
-_END = "\x1c\x1d\x1e\x1f"  # ASCII, so that it does not widen the Python text that it ends
+_END = "\x1f\x1e\x1d\x1c"  # ASCII, so that it does not widen the Python text that it ends
 BATCH, CHUNK = 8 << 20, 64 << 10  # bytes: encoded before ids are read; handed to one thread as one text
 
 
@@ -69,7 +69,7 @@ class Library:
         return _end_to_end(ids, np.int32), _end_to_end(lengths, np.int64)
 
     def encode_alone(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode as ``encode``, with one call of the library for all texts and no joining."""
+        """Encode texts that hold no END as ``encode`` does, without joining: what that is checked against."""
         return _read(_batch(self._encoder, texts))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
