@@ -160,7 +160,9 @@ def test_branches_that_do_not_answer_the_same_prompt_are_a_fault(pinned, prompt,
     assert (row["fault"] or "").startswith("preference.prompt: ") == (not same)
     if same:
         n = row["prompt_tokens"]
-        assert decode(pinned, row["chosen_input_ids"][:n]) == rendered_text(prompt + heads[0], generation=True)
+        assert decode(pinned, row["chosen_input_ids"][:n]) == rendered_text(
+            prompt + heads[0], generation=True
+        )
 
 
 def test_an_unknown_regime_names_the_record(pinned):

@@ -133,7 +133,9 @@ LOSSY = {
 @pytest.mark.parametrize("make", LOSSY.values(), ids=LOSSY.keys())
 def test_a_lossy_tokenizer_is_refused_with_the_text_it_loses(make, trained_bytes):
     # 1.0 finds some by itself, and needs no decoder to know bytes
-    with pytest.raises(RequestError, match=r"is lossy: \".*became|tokens of .* do not spell|has no token for"):
+    with pytest.raises(
+        RequestError, match=r"is lossy: \".*became|tokens of .* do not spell|has no token for"
+    ):
         load(make(trained_bytes))
 
 

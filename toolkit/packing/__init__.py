@@ -1,12 +1,17 @@
 """Conversations to packed batches: tokenize, mask, fit, and prove that nothing moved on the way.
 
-template  tokenizer  train  round_trip     what a conversation's text is, and its ids
-encode  masks  limits                      records to ids and masks; the proof; what is left out
+template  runs                             what a conversation's text is, and what of it is trained
+library  tokenizer  tokenizer_json         one tokenizer, pinned, in whichever release is installed
+vocabulary  round_trip  canaries           the bytes of its ids; proofs that it loses and changes nothing
+train  words  pairs                        a vocabulary of one's own
+encode  encode_runs  masks                 records to ids and masks; the proof
+limits  cuts                               what is too long, and what can be done about it
 fit  gather  gold                          documents to packs, packs to tables
 boundaries  read  tokens_hash              what readers and auditors need of a gold table
 """
 
 from toolkit.packing.boundaries import cu_seqlens, position_ids, seq_idx
+from toolkit.packing.canaries import canaries, check_canaries
 from toolkit.packing.encode import ENCODED, encode
 from toolkit.packing.encode_runs import encode_runs
 from toolkit.packing.fit import best_fit_decreasing
@@ -22,7 +27,7 @@ from toolkit.packing.gold import (
     rl_table,
     with_metadata,
 )
-from toolkit.packing.limits import nothing_trained, too_long
+from toolkit.packing.limits import Limited, limit, nothing_trained, too_long
 from toolkit.packing.masks import MaskFault, check_masks
 from toolkit.packing.read import documents
 from toolkit.packing.round_trip import CANARIES, verify_round_trip
@@ -41,11 +46,14 @@ __all__ = [
     "GOLD_SFT",
     "TEMPLATE",
     "TEMPLATE_SHA256",
+    "Limited",
     "MaskFault",
     "Pinned",
     "Segment",
     "best_fit_decreasing",
     "best_fit_decreasing_reference",
+    "canaries",
+    "check_canaries",
     "check_masks",
     "cu_seqlens",
     "documents",
@@ -54,6 +62,7 @@ __all__ = [
     "from_vocab",
     "gather",
     "gather_text",
+    "limit",
     "load",
     "nothing_trained",
     "pack_order",

@@ -108,7 +108,9 @@ class Library:
 def vocabulary(spec: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """Yield (token, id) of a tokenizer.json: the model's, then the added ones."""
     vocab = spec["model"].get("vocab") or {}
-    yield from ((token, i) for i, (token, _) in enumerate(vocab)) if isinstance(vocab, list) else vocab.items()
+    yield from (
+        ((token, i) for i, (token, _) in enumerate(vocab)) if isinstance(vocab, list) else vocab.items()
+    )
     yield from ((token["content"], token["id"]) for token in added_tokens(spec))
 
 

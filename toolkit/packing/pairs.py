@@ -75,7 +75,9 @@ class Pairs:
         old = self.used
         if known:
             _find_sides(id_, self.used, self._sides())
-        self.used = _merge(pair, id_, self.used, (self.symbol, self.left, self.right), self._sides(), self._lists())
+        self.used = _merge(
+            pair, id_, self.used, (self.symbol, self.left, self.right), self._sides(), self._lists()
+        )
         self.by_left.fill(-1)
         self.by_right.fill(-1)
         if known:

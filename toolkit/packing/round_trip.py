@@ -82,7 +82,9 @@ def _lookalikes(spec: Mapping[str, Any]) -> list[str]:
     return [form.format(token) for token in every for form in ("{}", "a {} b", "\n{}\n", "x{}x")]
 
 
-def _verify_bytes(library: Library, name: str, texts: list[str], ids: np.ndarray, lengths: np.ndarray) -> None:
+def _verify_bytes(
+    library: Library, name: str, texts: list[str], ids: np.ndarray, lengths: np.ndarray
+) -> None:
     spelled = token_bytes(library.spec).text(ids, lengths).cast(pa.large_binary()).to_pylist()
     for text, found in zip(texts, spelled, strict=True):
         if found != text.encode():

@@ -26,9 +26,7 @@ from toolkit.packing.vocabulary import byte_alphabet
 from toolkit.packing.words import count_words
 
 
-def train(
-    texts: Iterable[str], vocab_size: int = 8192, control: Sequence[str] = CONTROL_TOKENS
-) -> bytes:
+def train(texts: Iterable[str], vocab_size: int = 8192, control: Sequence[str] = CONTROL_TOKENS) -> bytes:
     """Train on ``texts`` and return the bytes of a tokenizer.json of at most ``vocab_size`` tokens.
 
     Control tokens get the first ids, then come the bytes, then the merges in order. Fewer tokens come

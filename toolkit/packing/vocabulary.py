@@ -61,7 +61,7 @@ class TokenBytes:
 def token_bytes(spec: Mapping[str, Any]) -> TokenBytes:
     """Read the bytes of all ids of a tokenizer.json, added tokens included."""
     decoders = {part.get("type") for part in _decoders(spec.get("decoder"))}
-    table = {c: "\uffff" for c in range(256)} | {ord(c): chr(b) for b, c in enumerate(byte_alphabet())}
+    table = dict.fromkeys(range(256), "\uffff") | {ord(c): chr(b) for b, c in enumerate(byte_alphabet())}
     found: dict[int, bytes] = {}
     for token, id_ in vocabulary(spec):
         found[id_] = _bytes(token, decoders, table)

@@ -24,7 +24,19 @@ from toolkit.kernels.alike import alike
 from toolkit.kernels.compile import BYTES, I64S, OUT_I64S, POINTER, kernel, pointer
 
 _OTHER, _LETTER, _NUMBER, _SPACE = range(4)
-_WHITE = (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_WHITE = (
+    *range(9, 14),
+    0x20,
+    0x85,
+    0xA0,
+    0x1680,
+    *range(0x2000, 0x200B),
+    0x2028,
+    0x2029,
+    0x202F,
+    0x205F,
+    0x3000,
+)
 _PART = 1 << 20  # bytes of text cut at once: 16 times as much is held for the places of words
 
 
@@ -39,7 +51,7 @@ def _classes() -> np.ndarray:
 
 
 def count_words(texts: Iterable[str]) -> tuple[pa.LargeBinaryArray, np.ndarray]:
-    """Count the words of texts: distinct words (their UTF-8, in no order that means anything), int64 counts."""
+    """Count the words of texts: distinct words (UTF-8, in no order that means anything), int64 counts."""
     words, counts = pa.array([], pa.large_binary()), np.zeros(0, np.int64)
     for part in _parts(texts):
         some, times = _count(part)
@@ -109,7 +121,9 @@ def contraction(text, i, stop):
     if one == 0x73 or one == 0x74 or one == 0x6D or one == 0x64:
         return 2
     two = text[i + 2] if i + 2 < stop else 0
-    return 3 if (one == 0x72 or one == 0x76) and two == 0x65 or one == 0x6C and two == 0x6C else 0
+    if (one == 0x72 or one == 0x76) and two == 0x65:
+        return 3
+    return 3 if one == 0x6C and two == 0x6C else 0
 
 
 @kernel(types.int64(BYTES, I64S, BYTES, OUT_I64S), inline=False)
