@@ -213,13 +213,16 @@ def test_prompts_come_with_their_verifiers(tmp_path):
 
 
 def test_a_tokenizer_is_told_from_another_by_the_ids_it_gives():
-    metadata = {"canary_ids": json.dumps({"ab": [1, 2, 3], "": []}), "tokenizer_sha256": "f00"}
+    metadata = {
+        "canaries": json.dumps({"texts": [["ab", [1, 2, 3]], ["", []]]}),
+        "tokenizer_sha256": "f00",
+    }
     ids = {"ab": [1, 2, 3], "": []}
     assert check_canary_ids(metadata, lambda text: np.array(ids[text], np.int32)) == 2
     for wrong in ([1, 2], [1, 2, 3, 4], [1, 9, 3]):
         with pytest.raises(RequestError, match=r"not the tokenizer that made the gold.*f00"):
             check_canary_ids(metadata, (ids | {"ab": wrong}).get)
-    with pytest.raises(RequestError, match="hold no canary_ids"):
+    with pytest.raises(RequestError, match="hold no canaries"):
         check_canary_ids({}, len)
 
 

@@ -8,7 +8,7 @@ import pytest
 from toolkit.errors import RequestError
 from toolkit.packing.renderer import render
 from toolkit.packing.sandbox import TemplateFault
-from toolkit.packing.template import Template, template
+from toolkit.packing.template import Template, read_template
 from toolkit.packing.turns import views
 
 TALK = views([{"role": "user", "content": "x" * 1000}, {"role": "assistant", "content": "b"}])
@@ -165,14 +165,14 @@ def test_templates_are_read_by_name_path_config_and_text(tmp_path):
         ' "bos_token": {"content": "<s>"}, "eos_token": "</s>",'
         ' "added_tokens_decoder": {"0": {"content": "[X]", "special": true}, "1": {"content": "[Y]", "special": true}}}'
     )
-    assert template("qwen").name == "qwen"
-    assert template(tmp_path / "chat_template.jinja", bos="<s>").control == ("<s>", "<|a|>", "<|b|>")
-    assert template(text, control=["<|b|>", "<|c|>"]).control == ("<|b|>",)
-    config = template(tmp_path / "tokenizer_config.json")
+    assert read_template("qwen").name == "qwen"
+    assert read_template(tmp_path / "chat_template.jinja", bos="<s>").control == ("<s>", "<|a|>", "<|b|>")
+    assert read_template(text, control=["<|b|>", "<|c|>"]).control == ("<|b|>",)
+    config = read_template(tmp_path / "tokenizer_config.json")
     assert (config.bos, config.eos, config.control) == ("<s>", "</s>", ("<s>", "</s>", "[X]"))
     for wrong in ("no-such-template", tmp_path / "none.jinja", tmp_path):
         with pytest.raises(RequestError, match="chatml"):
-            template(wrong)
+            read_template(wrong)
 
 
 def test_the_hash_is_of_all_that_decides_the_text():

@@ -2,7 +2,7 @@
 
 A checksum of tokenizer.json answers for that one file. A model often brings its tokenizer in another
 form (another file, a class with its own rules), and what counts is the ids. So gold remembers some
-awkward texts with their ids in its metadata, under ``canary_ids``: a JSON object, text to list of ids.
+awkward texts with their ids in its metadata, under ``canaries`` (see the module of that name).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from toolkit.errors import RequestError
 
-CANARY_IDS = "canary_ids"
+CANARIES = "canaries"
 
 
 def check_canary_ids(metadata: Mapping[str, str], encode: Callable[[str], Sequence[int]]) -> int:
@@ -22,10 +22,10 @@ def check_canary_ids(metadata: Mapping[str, str], encode: Callable[[str], Sequen
     and none recognised in the text. Raises RequestError with the first text whose ids differ, or if the
     gold remembers no texts.
     """
-    canaries = json.loads(metadata.get(CANARY_IDS, "{}"))
+    canaries = dict(json.loads(metadata.get(CANARIES, "{}")).get("texts", ()))
     if not canaries:
         raise RequestError(
-            f"this gold's metadata hold no {CANARY_IDS}: compare the sha256 of tokenizer.json with its "
+            f"this gold's metadata hold no {CANARIES}: compare the sha256 of tokenizer.json with its "
             f"tokenizer_sha256 {metadata.get('tokenizer_sha256')}, or pack again to have them written."
         )
     for text, ids in canaries.items():

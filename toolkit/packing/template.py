@@ -4,7 +4,7 @@
 
 Seven facts decide the text of a conversation and which parts of it are control tokens, so they
 stand together and are hashed together. ``READY`` holds six families, each a short file in
-``templates``; ``template`` also reads what models are published with (``chat_template.jinja``,
+``templates``; ``read_template`` also reads what models are published with (``chat_template.jinja``,
 or the ``tokenizer_config.json`` beside it). Where nothing else is said, the control tokens of a
 stranger's template are those of the usual spellings that stand in it (``<|...|>``, bos, eos).
 """
@@ -77,6 +77,16 @@ class Template:
         facts = [self.source, self.bos, self.eos, self.control, self.date]
         return hashlib.sha256(json.dumps(facts, ensure_ascii=True).encode()).hexdigest()
 
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What a tokenizer must hold as special tokens: those of ``control``, then bos and eos."""
+        return tuple(dict.fromkeys([*self.control, *filter(None, (self.bos, self.eos))]))
+
+    @property
+    def pad(self) -> str:
+        """The token to pad with: ``<|endoftext|>`` where the template has it, else eos, else bos."""
+        return END_OF_TEXT if END_OF_TEXT in self.control else self.eos or self.bos or END_OF_TEXT
+
     @cached_property
     def has_marks(self) -> bool:
         """Whether the template says itself, with ``{% generation %}``, what the assistant says."""
@@ -129,7 +139,7 @@ READY = {
 }
 
 
-def template(
+def read_template(
     source: str | Path,
     *,
     bos: str | None = None,
@@ -208,7 +218,7 @@ __all__ = [
     "Template",
     "body",
     "header",
+    "read_template",
     "render",
     "rendered_text",
-    "template",
 ]

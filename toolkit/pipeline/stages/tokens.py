@@ -71,8 +71,10 @@ class TokenizerJob:
         """See Job."""
         begin(manifest_beside(self.output))
         template = packing.read_template(self.template)
-        control, pad = template.control, template.pad
-        data = self.given or packing.train(self._texts(), self.vocab_size, (*control, pad))
+        control, pad = template.tokens, template.pad
+        data = self.given or packing.train(
+            self._texts(), self.vocab_size, tuple(dict.fromkeys((*control, pad)))
+        )
         pinned = packing.load(data, control, pad)
         write_atomic(self.output, pinned.to_bytes())
         write_json(self.lake / TEMPLATE, asdict(template))
@@ -141,18 +143,21 @@ class TokenJob:
         table = read_parquet(self.source)
         template, pinned = pinned_at(self.lake, self.template_sha256, self.tokenizer_sha256)
         encoded = packing.encode(table, pinned, functools.partial(packing.runs_of, template=template))
-        limited = packing.limit(encoded, self.settings.context, self.settings.over, pinned)
-        write_ipc(self.output, limited.table)
-        outputs = [Output.of(self.lake, self.output, len(limited.table))]
-        gone = limited.dropped
-        lost = self._proof(table, encoded, gone)
-        cut = self._cut(table, limited)
-        for name, proof in (("packing", lost), ("truncated", cut)):
-            outputs += self._write(name, proof)
-        facts = {"tokens": limited.tokens}
-        manifest = PartManifest(
-            f"tokens {self.part}", self._key(), outputs, [self._books(encoded, limited, lost)], facts=facts
+        good = np.flatnonzero(~encoded["fault"].is_valid().to_numpy() & ~packing.nothing_trained(encoded))
+        limited = packing.limit(
+            encoded.take(pa.array(good)), self.settings.context, self.settings.over, pinned
         )
+        write_ipc(self.output, limited.table)
+        left = np.zeros(len(table), np.int64)  # tokens of each record that are still there
+        np.add.at(left, good[limited.rows], limited.own)
+        stays = np.zeros(len(table), bool)
+        stays[good[limited.rows]] = True
+        lost = self._proof(table, encoded, np.flatnonzero(~stays))
+        cut = np.where(stays, encoded["tokens"].to_numpy() - left, 0)
+        outputs = [Output.of(self.lake, self.output, len(limited.table))]
+        outputs += self._write("packing", lost) + self._write("truncated", self._cut(table, cut))
+        books = self._books(encoded, stays, int(cut.sum()), limited.tokens["repeated"], lost)
+        manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [books])
         manifest.write(manifest_beside(self.output))
         return [manifest]
 
@@ -176,29 +181,25 @@ class TokenJob:
             detail=[detail for _, _, _, detail in why],
         )
 
-    def _cut(self, table: pa.Table, limited: packing.Limited) -> pa.Table:
-        rows = np.flatnonzero(limited.truncated)
+    def _cut(self, table: pa.Table, cut: np.ndarray) -> pa.Table:
+        rows = np.flatnonzero(cut)
         return evidence(
             table.take(pa.array(rows)),
-            tokens=limited.truncated[rows].tolist(),
+            tokens=cut[rows].tolist(),
             method=["truncated"] * len(rows),
-            score=limited.truncated[rows].astype(float).tolist(),
+            score=cut[rows].astype(float).tolist(),
             threshold=[float(self.settings.context)] * len(rows),
-            detail=[f'{{"over": "{self.settings.over}"}}'] * len(rows),
+            detail=[json.dumps({"over": self.settings.over})] * len(rows),
         )
 
-    def _books(self, encoded: pa.Table, limited: packing.Limited, lost: pa.Table) -> Ledger:
+    def _books(self, encoded: pa.Table, stays: np.ndarray, cut: int, repeated: int, lost: pa.Table) -> Ledger:
         """In tokens; a cut record stays, and heads that were repeated are no tokens of a record."""
-        kept = np.unique(limited.rows)
-        after = encoded.select(["id", "tokens"]).take(pa.array(kept))
-        left = removal_ledger("packing", encoded, after, lost, "tokens")
-        cut = int(limited.truncated[kept].sum())
-        if not cut and not limited.tokens["repeated"]:
-            return left
-        out = replace(left.records_out, size=left.records_out.size - cut)
-        removed = dict(left.removed) | ({"truncated": Group(0, cut)} if cut else {})
-        repeated = {"repeated": limited.tokens["repeated"]} if limited.tokens["repeated"] else {}
-        return replace(left, records_out=out, removed=removed, overhead=repeated).check()
+        after = encoded.select(["id", "tokens"]).filter(pa.array(stays))
+        whole = removal_ledger("packing", encoded, after, lost, "tokens")
+        out = replace(whole.records_out, size=whole.records_out.size - cut)
+        removed = {**whole.removed, **({"truncated": Group(0, cut)} if cut else {})}
+        overhead = {"repeated": repeated} if repeated else {}
+        return replace(whole, records_out=out, removed=removed, overhead=overhead).check()
 
     def _key(self) -> str:
         inputs = {"part": [self.part, self.silver_sha256], "tokenizer": self.tokenizer_sha256}
@@ -252,4 +253,4 @@ def pinned_at(lake: Path, template: str, tokenizer: str) -> tuple[packing.Templa
     """The template and the tokenizer that lie in a lake, read once a process; the hashes tell them apart."""
     facts = read_json(lake / TEMPLATE)
     read = packing.Template(**facts | {"control": tuple(facts["control"])})
-    return read, packing.load(lake / "tokenizer.json", read.control, read.pad)
+    return read, packing.load(lake / "tokenizer.json", read.tokens, read.pad)
