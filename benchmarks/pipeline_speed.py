@@ -2,8 +2,8 @@
 
 The input is two files a core of chats of about 2 kB, every twentieth a copy of an earlier one with one word
 changed, every hundredth line cut short, one record longer than the context, and in the last hundredth of one
-file a byte that is no UTF-8. (A line that is a JSON list would end the chain with an exception.) A line is gone
-without a word when it is not in what is packed and nothing that was written says so.
+file a byte that is no UTF-8. (A line that is a JSON list would end the chain with an exception.) A line is
+gone without a word when it is not in what is packed and nothing that was written says so.
 """
 
 from __future__ import annotations

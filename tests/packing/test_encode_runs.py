@@ -3,11 +3,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing.chatml_runs import chatml_runs
 from toolkit.packing.encode_runs import encode_runs
 from toolkit.packing.runs import Runs
 from toolkit.records.schema import CANONICAL
 
+from .chatml_runs import chatml_runs
 from .conversations import conversations, texts
 
 hostile = settings(max_examples=60, deadline=None)

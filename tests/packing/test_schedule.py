@@ -60,7 +60,6 @@ def test_a_step_takes_the_same_packs_on_any_number_of_ranks():
         assert sorted(together.tolist()) == sorted(one.take(1, step).tolist())
 
 
-@pytest.mark.parametrize(("n", "seed", "epoch"), [(1, 0, 0), (7, 0, 1), (100, 5, 3), (50, 2**64 - 1, 2**40)])
 def test_an_order_of_ones_own_is_used():
     assert Schedule(5, 2, order=in_order).take(0, 1).tolist() == [2, 3]
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.errors import RequestError
-from toolkit.packing.chatml_runs import chatml_runs
+from toolkit.packing.conversations import runs_of
 from toolkit.packing.encode_runs import encode_runs, same_runs
 from toolkit.packing.gather import list_offsets
 from toolkit.packing.runs import Runs
+from toolkit.packing.template import READY
 from toolkit.packing.tokenizer import Pinned
 
 _IDS, _MASK = pa.list_(pa.int32()), pa.list_(pa.bool_())
@@ -44,8 +46,9 @@ ENCODED = pa.schema(
 )
 ROWS, BYTES = 4096, 8 << 20  # records and bytes of a batch
 
-# (messages, *, generation, frozen) -> Runs, as ``chatml_runs``
+# (messages, *, generation, frozen) -> Runs, as ``conversations.runs_of`` with a template
 RunsOf = Callable[..., Runs]
+_CHATML = partial(runs_of, template=READY["chatml"])
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class _Sequences:
     faults: dict[int, str]
 
 
-def encode(table: pa.Table, pinned: Pinned, runs_of: RunsOf = chatml_runs) -> pa.Table:
+def encode(table: pa.Table, pinned: Pinned, runs_of: RunsOf = _CHATML) -> pa.Table:
     """Encode canonical records (``CANONICAL``) into one row each of ``ENCODED``, in order.
 
     sft: ``input_ids`` and ``loss_mask`` of the conversation. preference: prompt plus branch as two

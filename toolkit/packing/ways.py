@@ -104,8 +104,9 @@ def _between(template: Template) -> tuple[str, str]:
     return header, after[: min(stops)] if stops else ""
 
 
+OURS = "aligned (toolkit)"
 WAYS: dict[str, Way] = {
-    "aligned (toolkit)": aligned,
+    OURS: aligned,
     "prefix difference": prefix_difference,
     "response to instruction": response_to_instruction,
     "last response only": last_response,

@@ -71,10 +71,9 @@ class TokenizerJob:
         """See Job."""
         begin(manifest_beside(self.output))
         template = packing.read_template(self.template)
-        control, pad = template.tokens, template.pad
-        data = self.given or packing.train(
-            self._texts(), self.vocab_size, tuple(dict.fromkeys((*control, pad)))
-        )
+        pad = template.pad
+        control = tuple(dict.fromkeys([*template.tokens, pad]))
+        data = self.given or packing.train(self._texts(), self.vocab_size, control)
         pinned = packing.load(data, control, pad)
         write_atomic(self.output, pinned.to_bytes())
         write_json(self.lake / TEMPLATE, asdict(template))
