@@ -136,7 +136,8 @@ def _regimes(table: pa.Table) -> np.ndarray:
 
 
 def _column(table: pa.Table, name: str, rows: np.ndarray) -> pa.ListArray:
-    return table[name].take(pa.array(rows)).combine_chunks()
+    column = table[name].combine_chunks()
+    return column if rows.size == table.num_rows else column.take(pa.array(rows))
 
 
 def _lengths(lists: pa.ListArray) -> np.ndarray:

@@ -143,9 +143,8 @@ class TokenJob:
         template, pinned = pinned_at(self.lake, self.template_sha256, self.tokenizer_sha256)
         encoded = packing.encode(table, pinned, functools.partial(packing.runs_of, template=template))
         good = np.flatnonzero(~encoded["fault"].is_valid().to_numpy() & ~packing.nothing_trained(encoded))
-        limited = packing.limit(
-            encoded.take(pa.array(good)), self.settings.context, self.settings.over, pinned
-        )
+        sound = encoded if len(good) == len(encoded) else encoded.take(pa.array(good))
+        limited = packing.limit(sound, self.settings.context, self.settings.over, pinned)
         write_ipc(self.output, limited.table)
         left = np.zeros(len(table), np.int64)  # tokens of each record that are still there
         np.add.at(left, good[limited.rows], limited.own)
