@@ -1,11 +1,13 @@
 """The main job end to end: time, memory, and a verdict against the truth planted in its input.
 
     python -m benchmarks.pipeline [--records 50000] [--repeat 3]
+    python -m benchmarks.pipeline --speed [--megabytes 500] [--repeat 1] --tokenizer tokenizer.json
 
-Writes messy dumps, runs the main job on them (each repetition a fresh process and a fresh lake),
-audits the result, and compares what became of every planted record with ``truth.parquet``. There
-is no peer to run beside it: no one tool does the whole job. Results, every repetition included,
-go to ``benchmarks/results/<machine>/pipeline.json``; README's tables are copied from there.
+The first writes messy dumps, runs the main job on them (each repetition a fresh process and a fresh
+lake), audits the result, and compares what became of every planted record with ``truth.parquet``. The
+second runs it beside a chain of other tools (``pipeline_chain``), where they are installed: pip install
+'datatrove[io]' 'xxhash<4' datasets transformers trl. Results, every repetition included, go to
+``benchmarks/results/<machine>/pipeline.json``, part by part; README's tables are copied from there.
 """
 
 from __future__ import annotations
@@ -39,15 +41,21 @@ Place = tuple[str, int]
 
 def main() -> None:
     """Run, judge, print and record."""
+    from benchmarks import launch, pipeline_speed  # which import this file
+
     options = _options()
+    if options.speed:
+        where = options.megabytes, options.cores, options.repeat, options.tokenizer
+        found = pipeline_speed.speed(*where)
+        print(pipeline_speed.table(found))
+        launch.record("pipeline", "speed", found, pipeline_speed.PEERS)
+        return
     with tempfile.TemporaryDirectory() as folder:
         dumps = Path(folder) / "dumps"
         made = toolkit.synth(dumps, records=options.records, seed=options.seed)
         runs = [_run_once(dumps, Path(folder) / f"lake{i}") for i in range(options.repeat)]
         lake = Path(folder) / "lake0"
         result = {
-            "command": f"python -m benchmarks.pipeline --records {options.records} --repeat {options.repeat}",
-            "machine": machine(),
             "input_bytes": made.bytes,
             "runs": runs,
             "stages": [_stage(ledger) for ledger in _manifest(lake)["ledgers"]],
@@ -55,11 +63,7 @@ def main() -> None:
             "audit_ok": toolkit.audit(lake).ok,
         }
     _print(result)
-    path = (
-        RESULTS / re.sub(r"[^A-Za-z0-9]+", "-", result["machine"]["cpu"]).strip("-").lower() / "pipeline.json"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    launch.record("pipeline", "truth", result, ())
 
 
 def machine() -> dict[str, Any]:
@@ -175,7 +179,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=50_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    parser.add_argument("--speed", action="store_true", help="beside a chain of other tools")
+    parser.add_argument("--megabytes", type=int, default=500)
+    parser.add_argument("--cores", type=int, default=usable_cores())
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, for --speed")
+    options = parser.parse_args()
+    if options.speed and options.tokenizer is None:
+        parser.error("--speed needs --tokenizer: a chain has none of its own")
+    return options
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.archetypes import synth
     from toolkit.pipeline.audit import audit
+    from toolkit.pipeline.audit_masks import audit_masks
     from toolkit.pipeline.decontaminate import decontaminate
     from toolkit.pipeline.dedup import dedup
     from toolkit.pipeline.doctor import doctor
     from toolkit.pipeline.forget import forget
     from toolkit.pipeline.ingest import ingest
+    from toolkit.pipeline.pack import pack
     from toolkit.pipeline.quarantine import quarantine
     from toolkit.pipeline.report import report
     from toolkit.pipeline.run import run
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "audit",
+    "audit_masks",
     "decontaminate",
     "dedup",
     "doctor",
     "forget",
     "ingest",
+    "pack",
     "quarantine",
     "report",
     "run",

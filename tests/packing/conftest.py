@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
 
 from toolkit.packing import from_vocab, load, train
+from toolkit.packing.vocabulary import byte_alphabet
 
 GPT2 = Path(__file__).parents[3] / "shared" / "data" / "gpt2"
 CORPUS = [
@@ -27,7 +27,7 @@ def pinned(trained_bytes):
 
 def tiny_gpt2(folder):
     """A vocab.json and merges.txt in GPT-2's form: bytes, a few merges, <|endoftext|> last."""
-    tokens = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = sorted(byte_alphabet())
     merges = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "m"), ("Ċ", "Ċ")]
     tokens += ["".join(pair) for pair in merges] + ["<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
@@ -43,20 +43,47 @@ def plain_controls(trained):
     return json.dumps(spec).encode()
 
 
+# GPT-4's rule for words, as many files spell it
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def added(content, id_, **flags):
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"id": id_, "content": content, **plain, **flags}
+
+
 def side_effects(trained):
     """Every setting that helps a chat and harms data, in one file."""
-    tokenizer = Tokenizer.from_str(trained.decode())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.NFKC()])
-    split = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}|\s+|[^\s\p{L}\p{N}]+"), "isolated")
-    level = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
-    bos = ("<|endoftext|>", tokenizer.token_to_id("<|endoftext|>"))
-    tokenizer.post_processor = processors.TemplateProcessing(single="<|endoftext|> $A", special_tokens=[bos])
-    tokenizer.enable_truncation(8)
-    tokenizer.enable_padding(length=8)
-    tokenizer.add_tokens([AddedToken("<think>", special=False, normalized=False)])
-    tokenizer.add_special_tokens([AddedToken("<|eot_id|>", special=True)])
-    spec = json.loads(tokenizer.to_str())
+    spec = json.loads(trained)
+    last, bos = max(spec["model"]["vocab"].values()), "<|endoftext|>"
+    split = {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": False}
+    level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False}
+    special = {"id": bos, "ids": [0], "tokens": [bos]}
+    pieces = [{"SpecialToken": {"id": bos, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    pair = [*pieces, {"Sequence": {"id": "B", "type_id": 1}}]
+    spec |= {
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFKC"}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, level]},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": pieces,
+            "pair": pair,
+            "special_tokens": {bos: special},
+        },
+        "truncation": {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0},
+        "padding": {
+            "strategy": {"Fixed": 8},
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "[PAD]",
+        },
+    }
+    spec["added_tokens"] += [added("<think>", last + 1, special=False), added("<|eot_id|>", last + 2)]
     spec["model"]["dropout"] = 0.5
     return json.dumps(spec).encode()
 

@@ -1,5 +1,7 @@
 """Hostile conversations for Hypothesis, and oracles for what their tokens must be, byte by byte."""
 
+import json
+
 import pyarrow as pa
 from hypothesis import strategies as st
 
@@ -49,11 +51,13 @@ assistants = st.builds(message, st.just("assistant"), texts, st.sampled_from([No
 anyone = st.one_of(assistants, st.builds(message, st.sampled_from(["system", "user", "tool"]), texts))
 conversations = st.lists(anyone, max_size=5)
 answers = st.lists(anyone, max_size=2).flatmap(lambda head: assistants.map(lambda last: [*head, last]))
+# branches of one prompt: what comes before the first answer is the prompt
+branches = st.builds(lambda first, rest: [first, *rest], assistants, st.lists(anyone, max_size=2))
 
 records = st.one_of(
     st.fixed_dictionaries({"regime": st.just("sft"), "messages": answers}),
     st.fixed_dictionaries(
-        {"regime": st.just("preference"), "prompt": conversations, "chosen": answers, "rejected": answers}
+        {"regime": st.just("preference"), "prompt": conversations, "chosen": branches, "rejected": branches}
     ),
     st.fixed_dictionaries({"regime": st.just("rl"), "prompt": conversations, "answer": texts}),
 )
@@ -96,9 +100,12 @@ _BYTES = _byte_of_character()
 
 def seen_bytes(pinned, ids, mask):
     """The bytes of each token and, for each byte, its token's mask: no decoder involved."""
+    spec = json.loads(pinned.to_bytes())
+    tokens = {id_: token for token, id_ in spec["model"]["vocab"].items()}
+    tokens |= {token["id"]: token["content"] for token in spec["added_tokens"]}
     out, spread = bytearray(), []
     for id_, trained in zip(ids, mask, strict=True):
-        data = bytes(_BYTES[c] for c in pinned.tokenizer.id_to_token(id_))
+        data = bytes(_BYTES[c] for c in tokens[id_])
         out.extend(data)
         spread.extend([trained] * len(data))
     return bytes(out), spread

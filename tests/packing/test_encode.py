@@ -1,4 +1,5 @@
 from importlib import import_module
+from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from toolkit.errors import RequestError
 from toolkit.packing import ENCODED, check_masks, encode, rendered_text
 
-from .conversations import conversations, expected_bytes, message, records, seen_bytes, table
+from .conversations import answers, conversations, expected_bytes, message, records, seen_bytes, table
 
 hostile = settings(max_examples=40, deadline=None)
 SFT = {"regime": "sft", "messages": [message("user", "Hi"), message("assistant", "Yo")]}
@@ -17,13 +18,13 @@ PAIR = {
     "regime": "preference",
     "prompt": [message("user", "a"), message("assistant", "b"), message("user", "c")],
     "chosen": [message("assistant", "d")],
-    "rejected": [message("tool", "e"), message("assistant", "f")],
+    "rejected": [message("assistant", "f"), message("tool", "e")],
 }
 RL = {"regime": "rl", "prompt": [message("user", "2+2?")], "answer": "4"}
 
 
 def decode(pinned, ids):
-    return pinned.tokenizer.decode(ids, skip_special_tokens=False)
+    return pinned.decode(ids)
 
 
 @hostile
@@ -74,7 +75,7 @@ def test_control_ids_are_those_of_the_template_and_no_others(any_pinned, message
 def test_the_branches_of_a_pair_share_their_prompt(pinned):
     (row,) = encode(table([PAIR]), pinned).to_pylist()
     n = row["prompt_tokens"]
-    assert decode(pinned, row["chosen_input_ids"][:n]) == rendered_text(PAIR["prompt"])
+    assert decode(pinned, row["chosen_input_ids"][:n]) == rendered_text(PAIR["prompt"], generation=True)
     assert row["chosen_input_ids"][:n] == row["rejected_input_ids"][:n]
     assert not any(row["chosen_loss_mask"][:n] + row["rejected_loss_mask"][:n])
 
@@ -131,10 +132,37 @@ def test_all_assistant_turns_of_a_conversation_are_trained(pinned):
     assert decode(pinned, trained.tolist()) == "a<|im_end|>b<|im_end|><|im_end|>"
 
 
-def test_an_unknown_role_names_the_record(pinned):
+def test_an_unknown_role_is_a_fault_of_its_record_alone(pinned):
     wrong = {"id": "x7", "regime": "rl", "prompt": [message("user", "a"), message("oracle", "b")]}
-    with pytest.raises(RequestError, match=r"'x7', column 'prompt': the role 'oracle'"):
-        encode(table([SFT, wrong]), pinned)
+    good, bad = encode(table([SFT, wrong]), pinned).to_pylist()
+    assert good["fault"] is None
+    assert bad["fault"].startswith("template.role: ") and "'oracle'" in bad["fault"]
+    assert bad["input_ids"] is bad["loss_mask"] is None
+
+
+def test_a_fault_in_one_branch_is_the_pairs(pinned):
+    wrong = {**PAIR, "rejected": [message("assistant", "a"), message("oracle", "b")]}
+    fine, bad = encode(table([PAIR, wrong]), pinned).to_pylist()
+    assert fine["fault"] is None and fine["tokens"] > 0
+    assert bad["fault"].endswith("(prompt and rejected)")
+    columns = ("chosen_input_ids", "rejected_input_ids", "chosen_loss_mask", "prompt_tokens")
+    assert {bad[name] for name in columns} == {None}
+    assert bad["tokens"] == 0
+
+
+@hostile
+@given(prompt=conversations, chosen=answers, rejected=answers)
+def test_branches_that_do_not_answer_the_same_prompt_are_a_fault(pinned, prompt, chosen, rejected):
+    pair = {"regime": "preference", "prompt": prompt, "chosen": chosen, "rejected": rejected}
+    (row,) = encode(table([pair]), pinned).to_pylist()
+    heads = [list(takewhile(lambda m: m["role"] != "assistant", branch)) for branch in (chosen, rejected)]
+    same = rendered_text(heads[0]) == rendered_text(heads[1])
+    assert (row["fault"] or "").startswith("preference.prompt: ") == (not same)
+    if same:
+        n = row["prompt_tokens"]
+        assert decode(pinned, row["chosen_input_ids"][:n]) == rendered_text(
+            prompt + heads[0], generation=True
+        )
 
 
 def test_an_unknown_regime_names_the_record(pinned):

@@ -12,7 +12,7 @@ from toolkit.packing import (
     GOLD_PREFERENCE,
     GOLD_RL,
     GOLD_SFT,
-    TEMPLATE_SHA256,
+    READY,
     best_fit_decreasing,
     documents,
     encode,
@@ -155,13 +155,14 @@ def test_the_three_regimes_add_up_to_what_was_encoded(pinned):
 
 
 def test_metadata_says_what_the_numbers_mean_and_survives_parquet(pinned, tmp_path):
-    gold = with_metadata(packed(numbered(pinned, 9), 80), pinned, 80, {"strategy": "bfd", "attention": False})
+    how = {"strategy": "bfd", "attention": False}
+    gold = with_metadata(packed(numbered(pinned, 9), 80), pinned, 80, how, READY["chatml"])
     pq.write_table(gold, tmp_path / "gold.parquet")
     back = pq.read_table(tmp_path / "gold.parquet")
     assert back.equals(gold)
     said = {k.decode(): v.decode() for k, v in back.schema.metadata.items()}
     assert said["tokenizer_sha256"] == pinned.sha256
-    assert said["chat_template_sha256"] == TEMPLATE_SHA256
+    assert said["chat_template_sha256"] == READY["chatml"].sha256
     assert said["context"] == "80"
     assert json.loads(said["packing"]) == {"strategy": "bfd", "attention": False}
     assert json.loads(said["versions"])["pyarrow"] == pa.__version__

@@ -546,7 +546,7 @@ def _check_pairs(table: pa.Table, by_id: dict, vocabulary: Vocabulary, context: 
         starts = np.cumsum(lengths) - lengths
         heads.append([ids[start : start + n] for start, n in zip(starts, shared, strict=True)])
         spelt = [int(vocabulary.sizes[head].sum()) for head in heads[-1]]
-        assert spelt == [len(layout(said.prompt).data) for said in records]
+        assert spelt == [len(layout(said.prompt, generation=True).data) for said in records]
     assert all(np.array_equal(a, b) for a, b in zip(*heads, strict=True))
     return 2 * len(names)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.pipeline.plan import make_plan
+from toolkit.pipeline.plan import Pins, make_plan
 from toolkit.pipeline.spec.reader import parse_spec
 
 LINE = b'{"prompt":"a","response":"b"}\n'
@@ -139,7 +139,7 @@ def test_a_missing_tokenizer_is_refused(base):
 def test_a_tokenizer_is_known_by_its_bytes(base):
     (base / "t.json").write_bytes(b"{}")
     found = plan(base, more='[packing]\ntokenizer = "t.json"\n')
-    assert found.tokenizer_sha256 == hashlib.sha256(b"{}").hexdigest()
+    assert found.pins == Pins(tokenizer=hashlib.sha256(b"{}").hexdigest())
 
 
 EVAL = '[[decontaminate.set]]\nid = "e"\npath = "%s"\n'

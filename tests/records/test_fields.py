@@ -3,7 +3,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.records import canonical, searched_fields, texts_in
+from toolkit.records import canonical, searched_fields, searched_texts, texts_in
+from toolkit.records.messages import message
 
 CHAT = {
     "messages": [
@@ -20,6 +21,29 @@ CHAT = {
         {"role": "assistant", "content": "done"},
     ]
 }
+
+
+said = st.one_of(
+    st.text(max_size=8),
+    st.recursive(
+        st.text(max_size=4),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    ).map(json.dumps),
+    st.sampled_from(["", " [", "{", '\n{"a":"b\\nc"}', '["[\\"x\\"]"]']),
+)
+turns = st.lists(
+    st.builds(message, st.sampled_from(["user", "assistant"]), said, st.none() | said), max_size=4
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"messages": st.none() | turns, "prompt": turns, "chosen": st.none(), "answer": st.none() | said},
+        optional={"verifier": st.fixed_dictionaries({"kind": st.just("unit_test"), "spec": said})},
+    )
+)
+def test_the_texts_without_their_places_are_the_same(record):
+    assert searched_texts(record) == [text for _, text in searched_fields(record)]
 
 
 def test_every_message_is_a_field_with_its_place():

@@ -195,6 +195,55 @@ def decontaminate(
 
 
 @app.command()
+def pack(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="IN...", help="Parquet or JSON lines: files, folders, globs."),
+    ],
+    tokenizer: Annotated[Path, typer.Option(help="A tokenizer.json.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="A new folder.", show_default=False)],
+    context: Annotated[int, typer.Option(help="Tokens of a pack.")] = 4096,
+    template: Annotated[
+        str,
+        typer.Option(
+            help="chatml, gemma, llama-3, mistral, qwen, zephyr, a Jinja file or a tokenizer_config.json."
+        ),
+    ] = "chatml",
+    method: Annotated[
+        str,
+        typer.Option(help="fewest packs, or balanced in attention; or one of toolkit.packing.METHODS."),
+    ] = "fewest",
+    over: Annotated[
+        str,
+        typer.Option(help="What is too long: drop it, truncate_left, truncate_right or split it."),
+    ] = "drop",
+    regime: Annotated[str, typer.Option(help="sft, preference, rl, or auto: by a record's shape.")] = "auto",
+    workers: Workers = None,
+    cluster: Cluster = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tokenize, mask and pack conversations: gold that a trainer reads."""
+    _begin(inputs, workers, cluster)
+    options = (context, template, method, over, regime, workers, cluster, _progress(quiet or json))
+    show(toolkit.pack(inputs, tokenizer, out, *options), json)
+
+
+@app.command("audit-masks")
+def audit_masks(
+    templates: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEMPLATE]...", help="Ready templates or files; default: all ready ones."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score ways of masking on awkward conversations: which invariants break, on how many."""
+    found = toolkit.audit_masks(templates or ())
+    show(found, json)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
 def audit(lake: Lake, json: Json = False) -> None:
     """Prove that nothing was lost: recompute every ledger from the files."""
     found = toolkit.audit(lake)

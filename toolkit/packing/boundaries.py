@@ -12,11 +12,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from toolkit.errors import RequestError
+
 
 def cu_seqlens(seq_lens: np.ndarray) -> np.ndarray:
-    """Cumulative lengths, int32 [documents + 1], from int [documents] tokens: 0 first, total last."""
-    seq_lens = np.asarray(seq_lens, dtype=np.int64)
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(seq_lens)]).astype(np.int32)
+    """Cumulative lengths, int32 [documents + 1], from int [documents] tokens: 0 first, total last.
+
+    Raises RequestError for more than 2,147,483,647 tokens, which no kernel's int32 can count.
+    """
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(seq_lens, dtype=np.int64)])
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise RequestError(
+            f"one batch would hold {ends[-1]:,} tokens and cu_seqlens end at 2,147,483,647: "
+            "take fewer packs at a time."
+        )
+    return ends.astype(np.int32)
 
 
 def position_ids(seq_lens: np.ndarray) -> np.ndarray:

@@ -1,32 +1,31 @@
 """Conversations to token ids and loss masks, for all three regimes in one pass.
 
-    record -> messages -> pieces -> ids, mask
+    record -> messages -> runs (the chat template) -> ids, mask (the tokenizer)
 
-A message is four pieces: header (``<|im_start|>`` and the role), body, stop (``<|im_end|>``),
-newline. Only bodies differ, so only bodies are tokenized, many thousand in one call; the rest
-is a handful of constants. A sequence is then a list of piece numbers, and a kernel copies the
-pieces one after another. The mask follows from the piece, never from a search in the text.
-
-Each piece is tokenized alone, so no token spans two pieces and each mask boundary is exact. The
-cost: a body that starts with a newline keeps it apart from the header's, where a tokenizer that
-saw the whole text might have merged the two.
+sft is the conversation; rl the prompt and the header that asks for an answer, nothing trained.
+preference is two sequences, prompt + chosen and prompt + rejected: the prompt is rendered with
+each branch, because a template may say it differently before different answers, and is trained
+in neither. What the two share is then checked on the tokens: all that comes before the first
+trained one. What cannot be encoded is not lost: its row says why (``fault``) and has no ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.errors import RequestError
-from toolkit.packing.gather import copy_runs, list_offsets
-from toolkit.packing.template import body, header
+from toolkit.packing.conversations import runs_of
+from toolkit.packing.encode_runs import encode_runs, same_runs
+from toolkit.packing.gather import list_offsets
+from toolkit.packing.runs import Runs
+from toolkit.packing.template import READY
 from toolkit.packing.tokenizer import Pinned
-from toolkit.records.schema import ROLES
 
 _IDS, _MASK = pa.list_(pa.int32()), pa.list_(pa.bool_())
 ENCODED = pa.schema(
@@ -42,45 +41,40 @@ ENCODED = pa.schema(
         ("rejected_input_ids", _IDS),
         ("rejected_loss_mask", _MASK),
         ("prompt_tokens", pa.int32()),
+        ("fault", pa.string()),  # "code: detail" of a record that cannot be encoded
     ]
 )
-# records and bytes a batch: the library holds about 100 bytes a token until its list is read
-ROWS, BYTES = 4096, 8 << 20
-_ASSISTANT = ROLES.index("assistant")
-_EMPTY, _STOP, _NEWLINE, _HEADER = 0, 1, 2, 3  # pieces that never change; one header a role
-_BODY = _HEADER + len(ROLES)
+ROWS, BYTES = 4096, 8 << 20  # records and bytes of a batch
+
+# (messages, *, generation, frozen) -> Runs, as ``conversations.runs_of`` with a template
+RunsOf = Callable[..., Runs]
+_CHATML = partial(runs_of, template=READY["chatml"])
 
 
 @dataclass(frozen=True)
-class _Pieces:
-    """Token ids of all pieces of a batch: piece i is ``ids[starts[i]:][:lengths[i]]``."""
+class _Sequences:
+    """Encoded sequences of some rows of a batch; ``faults`` by place in ``rows``."""
 
+    rows: np.ndarray
     ids: np.ndarray
-    starts: np.ndarray
+    mask: np.ndarray
     lengths: np.ndarray
+    faults: dict[int, str]
 
 
-@dataclass(frozen=True)
-class _Turns:
-    """Messages as parallel int64 arrays: row in the batch, and the four pieces; ``trained`` bool."""
-
-    row: np.ndarray
-    pieces: np.ndarray  # [messages, 4]
-    trained: np.ndarray
-
-
-def encode(table: pa.Table, pinned: Pinned) -> pa.Table:
+def encode(table: pa.Table, pinned: Pinned, runs_of: RunsOf = _CHATML) -> pa.Table:
     """Encode canonical records (``CANONICAL``) into one row each of ``ENCODED``, in order.
 
-    sft: ``input_ids`` and ``loss_mask`` of the conversation; every assistant turn is trained, with
-    its stop token. preference: prompt plus branch as two sequences, with ``prompt_tokens`` in common
-    that are not trained. rl: ``input_ids`` of the prompt and the header that asks for an answer, no
-    mask set. ``tokens`` counts all the tokens of the row; ``row`` is its index in ``table``; columns
-    that a regime does not use are null. Raises RequestError for a regime or role it does not know.
+    sft: ``input_ids`` and ``loss_mask`` of the conversation. preference: prompt plus branch as two
+    sequences; ``prompt_tokens`` come before the first trained one, the same in both. rl: ``input_ids``
+    of the prompt and the header that asks for an answer, no mask set. ``tokens`` counts all the tokens
+    of the row; ``row`` is its index in ``table``; columns that a regime does not use are null.
+    ``runs_of`` is the chat template; ``pinned`` was loaded with its control tokens. Faults: those of
+    ``runs_of``, and ``preference.prompt`` where the branches do not answer the same prompt. Raises
+    RequestError for a regime it does not know.
     """
-    fixed = _fixed(pinned)
     batches = [
-        _encode_batch(part, row, pinned, fixed)
+        _encode_batch(part, row, pinned, runs_of)
         for first in range(0, table.num_rows, ROWS)
         for row, part in _halve(table.slice(first, ROWS), first)
     ]
@@ -97,37 +91,34 @@ def _halve(table: pa.Table, first: int) -> Iterator[tuple[int, pa.Table]]:
     yield from _halve(table.slice(half), first + half)
 
 
-def _lengths(lists: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    return pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-
-
-def _fixed(pinned: Pinned) -> list[list[int]]:
-    texts = ["\n", *map(header, ROLES)]
-    encoded = pinned.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    newline, *headers = (e.ids for e in encoded)
-    return [[], [pinned.im_end], newline, *([pinned.im_start, *ids] for ids in headers)]
-
-
-def _encode_batch(table: pa.Table, first: int, pinned: Pinned, fixed: list[list[int]]) -> pa.RecordBatch:
+def _encode_batch(table: pa.Table, first: int, pinned: Pinned, runs_of: RunsOf) -> pa.RecordBatch:
     regime = _regimes(table)
-    texts: list[str] = []
-    sft = _turns(table, "messages", regime == "sft", texts)
-    rl = _turns(table, "prompt", regime == "rl", texts, train=False)
-    prompt = _turns(table, "prompt", regime == "preference", texts, train=False)
-    branches = {name: _turns(table, name, regime == "preference", texts) for name in ("chosen", "rejected")}
-    pieces = _tokenize(pinned, fixed, texts)
     n, pair = table.num_rows, regime == "preference"
-    main = _sequences([sft, rl, _generation(regime == "rl")], pieces, n)
-    chosen, rejected = (_sequences([prompt, turns], pieces, n) for turns in branches.values())
+    sft, rl = np.flatnonzero(regime == "sft"), np.flatnonzero(regime == "rl")
+    talk, ask = _column(table, "messages", sft), _column(table, "prompt", rl)
+    main = [
+        _encode(runs_of(talk), sft, pinned),
+        _encode(runs_of(ask, generation=True, frozen=_lengths(ask)), rl, pinned),
+    ]
+    chosen, rejected, prompt = _pairs(table, np.flatnonzero(pair), pinned, runs_of)
+    faults = np.full(n, None, object)
+    for part in (*main, chosen, rejected):
+        for place, fault in part.faults.items():
+            faults[part.rows[place]] = fault
+    prompt_tokens = np.zeros(n, np.int32)
+    prompt_tokens[pair] = prompt
+    fine = np.equal(faults, None)
+    sequences = [_by_row(parts, n) for parts in (main, [chosen], [rejected])]
     columns = [
         table["id"].combine_chunks(),
         table["regime"].combine_chunks(),
         pa.array(np.arange(first, first + n)),
-        pa.array(main[0] + chosen[0] + rejected[0]),
-        *_lists(*main, ~pair),
-        *_lists(*chosen, pair),
-        *_lists(*rejected, pair),
-        pa.array(_row_tokens(prompt, pieces, n).astype(np.int32), mask=~pair),
+        pa.array(sum(part.lengths for part in sequences)),
+        *_lists(sequences[0], ~pair & fine),
+        *_lists(sequences[1], pair & fine),
+        *_lists(sequences[2], pair & fine),
+        pa.array(prompt_tokens, mask=~(pair & fine)),
+        pa.array(faults, pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=ENCODED)
 
@@ -144,74 +135,87 @@ def _regimes(table: pa.Table) -> np.ndarray:
     return regime
 
 
-def _turns(table: pa.Table, name: str, keep: np.ndarray, texts: list[str], *, train: bool = True) -> _Turns:
-    """Read one conversation column of the rows in ``keep``; append its bodies to ``texts``."""
-    column = table[name].filter(pa.array(keep)).combine_chunks()
-    row = np.repeat(np.flatnonzero(keep), _lengths(column))
-    messages = column.flatten()
-    role, content, calls = (pc.struct_field(messages, field) for field in ("role", "content", "tool_calls"))
-    code = pc.fill_null(pc.index_in(role, pa.array(ROLES)), -1).to_numpy().astype(np.int64)
-    if (code < 0).any():
-        at = int(np.flatnonzero(code < 0)[0])
-        record = table["id"][int(row[at])].as_py()
-        raise RequestError(f"record {record!r}, column {name!r}: {_unknown_role(role[at].as_py())}")
-    number = _BODY + len(texts) + np.arange(row.size)
-    texts += _bodies(content, calls)
-    stop, newline = np.full(row.size, _STOP), np.full(row.size, _NEWLINE)
-    pieces = np.stack([_HEADER + code, number, stop, newline], axis=1)
-    return _Turns(row, pieces, (code == _ASSISTANT) & train)
+def _column(table: pa.Table, name: str, rows: np.ndarray) -> pa.ListArray:
+    column = table[name].combine_chunks()
+    return column if rows.size == table.num_rows else column.take(pa.array(rows))
 
 
-def _unknown_role(role: str | None) -> str:
-    return f"the role {role!r} is not one of {', '.join(ROLES)}. Repair it where the records are made."
+def _lengths(lists: pa.ListArray) -> np.ndarray:
+    return pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _bodies(content: pa.Array, calls: pa.Array) -> list[str]:
-    texts = pc.fill_null(content, "").to_pylist()
-    if calls.null_count < len(calls):
-        for i in np.flatnonzero(calls.is_valid().to_numpy(zero_copy_only=False)):
-            texts[i] = body(texts[i], calls[i].as_py())
-    return texts
+def _encode(runs: Runs, rows: np.ndarray, pinned: Pinned) -> _Sequences:
+    faults = {place: f"{code}: {detail}" for place, (code, detail) in runs.faults.items()}
+    return _Sequences(rows, *encode_runs(runs, pinned, tuple(pinned.control.values())), faults)
 
 
-def _generation(keep: np.ndarray) -> _Turns:
-    """Return the header that asks the assistant to speak, one a row, as a message without the rest."""
-    row = np.flatnonzero(keep)
-    pieces = np.full((row.size, 4), _EMPTY)
-    pieces[:, 0] = _HEADER + _ASSISTANT
-    return _Turns(row, pieces, np.zeros(row.size, np.bool_))
+def _pairs(
+    table: pa.Table, rows: np.ndarray, pinned: Pinned, runs_of: RunsOf
+) -> tuple[_Sequences, _Sequences, np.ndarray]:
+    """Encode both branches of pairs in one go, and count the prompt's tokens: int64 [pairs]."""
+    prompt, n = _column(table, "prompt", rows), rows.size
+    whole = [joined_lists(prompt, _column(table, name, rows)) for name in ("chosen", "rejected")]
+    both = _encode(runs_of(pa.concat_arrays(whole), frozen=np.tile(_lengths(prompt), 2)), rows, pinned)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(both.lengths)])
+    heads, untrained = _heads(both.mask, ends)
+    same = heads[:n] == heads[n:]
+    same &= same_runs(both.ids, ends[:n], ends[n : 2 * n], np.where(same, heads[:n], 0))
+    faults = {}
+    for i in np.flatnonzero(~same & ~untrained[:n] & ~untrained[n:]).tolist():
+        faults[i] = (
+            f"preference.prompt: the tokens before the first trained one, {heads[i]} of chosen and "
+            f"{heads[n + i]} of rejected, are not the same: the branches do not answer the same prompt"
+        )
+    for place, fault in sorted(both.faults.items(), reverse=True):
+        faults[place % n] = f"{fault} (prompt and {'chosen' if place < n else 'rejected'})"
+    keep = np.ones(2 * n, np.bool_)
+    for i in faults:
+        keep[[i, n + i]] = False
+    tokens, lengths = np.repeat(keep, both.lengths), both.lengths * keep
+    ids, mask, edge = both.ids[tokens], both.mask[tokens], int(lengths[:n].sum())
+    chosen = _Sequences(rows, ids[:edge], mask[:edge], lengths[:n], faults)
+    rejected = _Sequences(rows, ids[edge:], mask[edge:], lengths[n:], {})
+    return chosen, rejected, np.minimum(heads[:n], heads[n:])
 
 
-def _tokenize(pinned: Pinned, fixed: list[list[int]], texts: list[str]) -> _Pieces:
-    encodings = pinned.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    lengths = np.array([len(ids) for ids in fixed] + [len(e) for e in encodings], dtype=np.int64)
-    # .ids is the library's only way out, one Python int a token: let each list die before the next
-    lists: Iterator[list[int]] = chain(fixed, (e.ids for e in encodings))
-    ids = np.fromiter(chain.from_iterable(lists), np.int32, count=int(lengths.sum()))
-    return _Pieces(ids, np.cumsum(lengths) - lengths, lengths)
+def joined_lists(one: pa.ListArray, two: pa.ListArray) -> pa.ListArray:
+    """Join two columns of lists row by row; a null list counts as empty."""
+    sizes = np.stack([_lengths(one), _lengths(two)], axis=1)
+    starts = np.cumsum(sizes, axis=0) - sizes + [0, sizes[:, 0].sum()]
+    values = pa.concat_arrays([one.flatten(), two.flatten()])
+    return pa.ListArray.from_arrays(
+        list_offsets(sizes.sum(axis=1)), values.take(pa.array(_places(starts.ravel(), sizes.ravel())))
+    )
 
 
-def _row_tokens(turns: _Turns, pieces: _Pieces, rows: int) -> np.ndarray:
-    """Count the tokens of each row: int64 [rows]."""
-    tokens = pieces.lengths[turns.pieces].sum(axis=1)
-    return np.bincount(turns.row, weights=tokens, minlength=rows).astype(np.int64)
+def _places(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Indices of runs, one after another: ``starts[i] .. starts[i] + sizes[i]``."""
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()))
 
 
-def _sequences(parts: list[_Turns], pieces: _Pieces, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Join messages row by row: tokens of each row, then ids and mask of all rows end to end."""
-    turns = _Turns(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("row", "pieces", "trained")))
-    order = np.argsort(turns.row, kind="stable")
-    numbers = turns.pieces[order].ravel()
-    body_and_stop = np.array([False, True, True, False])
-    lengths = pieces.lengths[numbers]
-    ids = np.empty(int(lengths.sum()), np.int32)
-    copy_runs(pieces.ids, pieces.starts[numbers], lengths, np.cumsum(lengths) - lengths, ids)
-    mask = np.repeat((turns.trained[order, None] & body_and_stop).ravel(), lengths)
-    return _row_tokens(turns, pieces, rows), ids, mask
+def _heads(mask: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens before the first trained one of each sequence, and whether it has none at all."""
+    trained = np.append(np.flatnonzero(mask), mask.size)
+    first = np.minimum(trained[np.searchsorted(trained, ends[:-1])], ends[1:])
+    return first - ends[:-1], first == ends[1:]
 
 
-def _lists(tokens: np.ndarray, ids: np.ndarray, mask: np.ndarray, used: np.ndarray) -> list[pa.ListArray]:
-    offsets = list_offsets(tokens)
-    return [
-        pa.ListArray.from_arrays(offsets, pa.array(values), mask=pa.array(~used)) for values in (ids, mask)
-    ]
+def _by_row(parts: list[_Sequences], rows: int) -> _Sequences:
+    """Put the sequences of several parts in the order of their rows; a row without one is empty."""
+    order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+    sizes = np.concatenate([part.lengths for part in parts])
+    ids, mask = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "mask"))
+    if (np.diff(order) < 0).any():
+        at = _places((np.cumsum(sizes) - sizes)[order], sizes[order])
+        ids, mask = ids[at], mask[at]
+    lengths = np.zeros(rows, np.int64)
+    for part in parts:
+        lengths[part.rows] = part.lengths
+    return _Sequences(np.arange(rows), ids, mask, lengths, {})
+
+
+def _lists(sequences: _Sequences, used: np.ndarray) -> list[pa.ListArray]:
+    offsets, unused = list_offsets(sequences.lengths), pa.array(~used)
+    values = (sequences.ids, sequences.mask)
+    return [pa.ListArray.from_arrays(offsets, pa.array(v), mask=unused) for v in values]

@@ -21,8 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.packing.canaries import canaries
 from toolkit.packing.gather import gather, gather_text, list_offsets
-from toolkit.packing.template import TEMPLATE_SHA256
+from toolkit.packing.template import Template
 from toolkit.packing.tokenizer import Pinned
 from toolkit.records.schema import CANONICAL
 
@@ -113,17 +114,21 @@ def rl_table(records: pa.Table, encoded: pa.Table) -> pa.Table:
     return table.append_column("input_ids", rows["input_ids"]).select(GOLD_RL.names).cast(GOLD_RL)
 
 
-def with_metadata(table: pa.Table, pinned: Pinned, context: int, packing: Mapping[str, object]) -> pa.Table:
+def with_metadata(
+    table: pa.Table, pinned: Pinned, context: int, packing: Mapping[str, object], template: Template
+) -> pa.Table:
     """Return the table with what its numbers mean in the schema's metadata.
 
     Keys: ``tokenizer_sha256`` (file as given), ``tokenizer_used_sha256`` (``Pinned.to_bytes``),
-    ``chat_template_sha256``, ``context`` (tokens), ``packing`` and ``versions`` (JSON, sorted keys).
+    ``chat_template_sha256`` (``Template.sha256``), ``canaries`` (texts and their ids), ``context``
+    (tokens), ``packing`` and ``versions`` (JSON, sorted keys).
     """
     return table.replace_schema_metadata(
         {
             "tokenizer_sha256": pinned.sha256,
             "tokenizer_used_sha256": pinned.used_sha256,
-            "chat_template_sha256": TEMPLATE_SHA256,
+            "chat_template_sha256": template.sha256,
+            "canaries": canaries(pinned),
             "context": str(context),
             "packing": json.dumps(packing, sort_keys=True),
             "versions": json.dumps({name: version(name) for name in _LIBRARIES}, sort_keys=True),

@@ -15,14 +15,16 @@ do not share the prompt they claim) complete the list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from toolkit.packing.template import Segment, render
+from toolkit.packing.invariants import bits_of_ids, bits_of_runs, broken
+from toolkit.packing.runs import Runs
+from toolkit.packing.template import Segment, Template, render
 from toolkit.packing.tokenizer import Pinned
 
 _ROWS = 1024
@@ -65,7 +67,7 @@ def check_masks(table: pa.Table, encoded: pa.Table, pinned: Pinned) -> list[Mask
         sequences = list(_sequences(records, rows, first))
         cuts = [_cuts(s.mask) for s in sequences]
         runs = [s.ids[a:b].tolist() for s, cut in zip(sequences, cuts, strict=True) for a, b in cut]
-        texts = iter(pinned.tokenizer.decode_batch(runs, skip_special_tokens=False))
+        texts = map(pinned.decode, runs)
         for sequence, cut in zip(sequences, cuts, strict=True):
             faults += _faults(sequence, [(bool(sequence.mask[a]), next(texts)) for a, _ in cut], pinned)
         faults += _prompt_faults(records, rows, first, pinned)
@@ -118,14 +120,14 @@ def _faults(sequence: _Sequence, runs: list[tuple[bool, str]], pinned: Pinned) -
 def _differences(sequence: _Sequence, pinned: Pinned) -> Iterator[tuple[str, str]]:
     """Compare character by character. Slow, and only run on a sequence known to be wrong."""
     ids = sequence.ids.tolist()
-    text = pinned.tokenizer.decode(ids, skip_special_tokens=False)
+    text = pinned.decode(ids)
     wanted = "".join(s.text for s in sequence.segments)
     if text != wanted:
         yield "text", f"decodes to {text[:80]!r}, expected {wanted[:80]!r}"
         return
     trained = np.zeros(len(text), np.bool_)
     for a, b in _cuts(sequence.mask):
-        start, end = (len(pinned.tokenizer.decode(ids[:n], skip_special_tokens=False)) for n in (a, b))
+        start, end = (len(pinned.decode(ids[:n])) for n in (a, b))
         trained[start:end] = sequence.mask[a]
     lengths = [len(s.text) for s in sequence.segments]
     said = np.repeat([s.trained and not s.control for s in sequence.segments], lengths)
@@ -146,8 +148,39 @@ def _prompt_faults(records: list[dict], rows: pa.Table, first: int, pinned: Pinn
             for name in ("chosen_input_ids", "rejected_input_ids")
         ]
         shared.append(heads[0] if heads[0] == heads[1] else [])
-    texts = pinned.tokenizer.decode_batch(shared, skip_special_tokens=False)
+    texts = map(pinned.decode, shared)
     for i, text in zip(pairs, texts, strict=True):
-        if text != "".join(s.text for s in render(records[i]["prompt"] or [])):
+        if not text.startswith("".join(s.text for s in render(records[i]["prompt"] or []))):
             detail = f"prompt_tokens={rows['prompt_tokens'][i].as_py()} is not the prompt in both branches"
             yield MaskFault(first + i, records[i]["id"], "prompt_tokens", "prompt", detail)
+
+
+def check_sequences(
+    runs: Runs,
+    ids: pa.ListArray,
+    mask: pa.ListArray,
+    spell: Callable[[Sequence[int]], Sequence[bytes]],
+    control: Sequence[int],
+    template: Template,
+    *,
+    needs_training: bool = True,
+) -> dict[int, list[tuple[str, str]]]:
+    """Return every broken invariant (``toolkit.packing.invariants``) of token ids made from runs.
+
+    ``ids``, ``mask``: one list a sequence of ``runs``. ``spell``: the bytes of each id. ``control``: the
+    id of each control token of ``template``, by its index. Sequence -> (invariant, detail); empty if none.
+    The check spells the tokens and lays them beside the runs byte by byte: how they were encoded
+    plays no part. Sequences that are faults of ``runs`` are not looked at.
+    """
+    texts = dict(zip(control, template.control, strict=True))
+    out = {}
+    for sequence in range(len(runs.ends) - 1):
+        if sequence in runs.faults:
+            continue
+        numbers, trained = ((a[sequence].as_py() or []) for a in (ids, mask))
+        seen = bits_of_ids(numbers, trained, spell, texts)
+        wanted = bits_of_runs(runs, sequence, template.control)
+        found = list(broken(wanted, seen, needs_training=needs_training and bool(wanted)))
+        if found:
+            out[sequence] = found
+    return out

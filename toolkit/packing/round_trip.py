@@ -13,10 +13,15 @@ the marks that known tokenizer families reserve for themselves.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
-from tokenizers import Tokenizer
+import numpy as np
+import pyarrow as pa
 
 from toolkit.errors import RequestError
+from toolkit.packing.library import Library, added_tokens
+from toolkit.packing.vocabulary import token_bytes
 
 _EVERY_SHORT_CHARACTER = "".join(map(chr, range(0x800)))
 _EVERY_LEAD_BYTE = "".join(
@@ -45,30 +50,47 @@ CANARIES = (
 )
 
 
-def _lookalikes(tokenizer: Tokenizer) -> tuple[list[str], set[int]]:
-    """Texts around each added token, and the ids of the special ones."""
-    added = tokenizer.get_added_tokens_decoder()
-    texts = [form.format(t.content) for t in added.values() for form in ("{}", "a {} b", "\n{}\n", "x{}x")]
-    return texts, {id_ for id_, token in added.items() if token.special}
+def verify_round_trip(library: Library, name: str = "tokenizer") -> None:
+    """Raise RequestError unless every canary decodes to itself, by the library and by its tokens' bytes.
 
-
-def verify_round_trip(tokenizer: Tokenizer, name: str = "tokenizer") -> None:
-    """Raise RequestError unless every canary decodes to itself.
-
-    ``tokenizer`` must have ``encode_special_tokens`` set: look-alikes of its special tokens are
-    tested as text. ``name`` is what the error calls the tokenizer.
+    Look-alikes of special tokens must come out as text. ``name`` is what the error calls the tokenizer.
     """
-    lookalikes, special = _lookalikes(tokenizer)
-    texts = [*CANARIES, *lookalikes]
-    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
-    back = tokenizer.decode_batch([e.ids for e in encodings], skip_special_tokens=False)
-    for text, encoding, again in zip(texts, encodings, back, strict=True):
-        if again != text:
+    special = [token["id"] for token in added_tokens(library.spec) if token.get("special")]
+    texts = [*CANARIES, *_lookalikes(library.spec)]
+    ids, lengths = library.encode(pa.array(texts, pa.large_string()))
+    ends = np.cumsum(lengths)
+    for text, run in zip(texts, np.split(ids, ends[:-1]), strict=True):
+        if (again := library.decode(run)) != text:
             raise RequestError(_lossy(name, text, again))
-        if not special.isdisjoint(encoding.ids):
+        if np.isin(run, special).any():
             raise RequestError(
                 f"{name}: the text {_shown(text)} was encoded with a special token, so a user could "
                 "write control tokens. Use a tokenizer whose special tokens are not pieces of text."
+            )
+    _verify_bytes(library, name, texts, ids, lengths)
+    alone = library.encode_alone(texts)
+    if not (np.array_equal(alone[0], ids) and np.array_equal(alone[1], lengths)):
+        raise RequestError(
+            f"{name}: texts get other ids in company than alone, so a record's ids would depend on its "
+            "neighbours. Use a byte-level tokenizer without a normaliser."
+        )
+
+
+def _lookalikes(spec: Mapping[str, Any]) -> list[str]:
+    """Texts around each added token."""
+    every = [token["content"] for token in added_tokens(spec)]
+    return [form.format(token) for token in every for form in ("{}", "a {} b", "\n{}\n", "x{}x")]
+
+
+def _verify_bytes(
+    library: Library, name: str, texts: list[str], ids: np.ndarray, lengths: np.ndarray
+) -> None:
+    spelled = token_bytes(library.spec).text(ids, lengths).cast(pa.large_binary()).to_pylist()
+    for text, found in zip(texts, spelled, strict=True):
+        if found != text.encode():
+            raise RequestError(
+                f"{name}: the tokens of {_shown(text)} do not spell it: their bytes, end to end, are "
+                f"{found[:40]!r}. Use a byte-level tokenizer, in which every token stands for fixed bytes."
             )
 
 

@@ -48,6 +48,7 @@ from toolkit.storage import (
 )
 
 _NAMED_AT_ROOT = {MANIFEST, "spec.toml", "timings.json", "report.html"}
+_CUT = {"decontaminate": "cut", "packing": "truncated"}
 _STAGES = ("identity", "quality", "decontaminate", "dedup", "packing")
 
 
@@ -159,7 +160,7 @@ def _books(found: Audit, manifest: Mapping[str, Any]) -> None:
             _by_reason(found, f"quarantine/{stage}", _quarantine(found, stage), aside)
     for stage in _STAGES:
         if stage in ledgers:
-            gone = _evidence(found, stage) | (_cut(found) if stage == "decontaminate" else {})
+            gone = _evidence(found, stage) | _cut(found, _CUT.get(stage))
             _by_reason(found, f"evidence/{stage}", gone, ledgers[stage].removed)
     _chain(found, ledgers)
     _sources(found, manifest, ingest)
@@ -219,11 +220,11 @@ def _evidence(found: Audit, stage: str) -> dict[str, Group]:
     return groups
 
 
-def _cut(found: Audit) -> dict[str, Group]:
-    """The tokens that were cut from records that stay."""
-    paths = sorted((found.lake / "evidence" / "cut").rglob("*.parquet"))
+def _cut(found: Audit, name: str | None) -> dict[str, Group]:
+    """The tokens that were cut from records that stay, as the evidence of that name has them."""
+    paths = sorted((found.lake / "evidence" / name).rglob("*.parquet")) if name else []
     cut = sum(sum(read_parquet(path, ["tokens"])["tokens"].to_pylist()) for path in paths)
-    return {"cut": Group(0, cut)} if cut else {}
+    return {str(name): Group(0, cut)} if cut else {}
 
 
 def _table_group(folder: Path, id_column: str, size_column: str) -> Group:
@@ -246,7 +247,8 @@ def _gold(found: Audit, manifest: Mapping[str, Any], ledger: Ledger) -> None:
         found.expect(same, f"{name}: its documents are not those that were packed")
         names, count = gold_ids(table)
         ids, tokens, documents = ids + IdHash.of(names), tokens + count, documents + len(names)
-    _same(found, "gold", Group(documents, tokens, ids), ledger.records_out)
+    own = tokens - ledger.overhead.get("repeated", 0)
+    _same(found, "gold", Group(documents, own, ids), ledger.records_out)
 
 
 def _sources(found: Audit, manifest: Mapping[str, Any], ingest: Ledger) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from toolkit.errors import GateError
 from toolkit.pipeline.bronze_layer import Bronze, Built, check_chain, check_rejects, door_facts
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.jobs import begin, job_key
 from toolkit.pipeline.losses import check_losses, loss_alarms, losses_of
-from toolkit.pipeline.plan import EVAL_ITEMS
+from toolkit.pipeline.plan import EVAL_ITEMS, Pins
 from toolkit.pipeline.recovered import with_recovered
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.tables import Spec, as_data
@@ -20,7 +21,7 @@ from toolkit.pipeline.stages.identity import identity
 from toolkit.pipeline.stages.refine import RefineJob
 from toolkit.pipeline.stages.silver import silver_jobs
 from toolkit.pipeline.stages.sketches import sketch_files
-from toolkit.pipeline.stages.tokens import TokenJob, tokenizer_job
+from toolkit.pipeline.stages.tokens import token_jobs, tokenizer_job
 from toolkit.storage import (
     Group,
     Ledger,
@@ -35,7 +36,7 @@ from toolkit.storage import (
 SILVER_STAGE = "silver/stage.manifest.json"
 
 
-def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runner) -> Built:
+def build(spec: Spec, bronze: Bronze, pins: Pins, runner: Runner) -> Built:
     """Make silver and gold from bronze; every stage's books are checked, and joined to the next's."""
     lake = spec.lake_path
     check_rejects(spec, bronze.listing, bronze.manifests)
@@ -43,7 +44,7 @@ def build(spec: Spec, bronze: Bronze, tokenizer_sha256: str | None, runner: Runn
     refine = _refine_jobs(spec, bronze, same)
     silver = _silver(spec, refine, runner)
     check_losses(silver.facts["inputs"], spec.dedup.max_loss)
-    tokenizer, tokens, gold = _gold(spec, silver, refine, tokenizer_sha256, runner)
+    tokenizer, tokens, gold = _gold(spec, silver, refine, pins, runner)
     ledgers = [bronze.ledger(), same.ledgers[0], *silver.ledgers, _total("packing", tokens, 0)]
     check_chain(ledgers)
     check_gold(ledgers[-1], gold)
@@ -64,7 +65,8 @@ def check_gold(packed: Ledger, gold: Sequence[PartManifest]) -> None:
     """GateError unless gold holds just the records that packing passed on."""
     groups = [Group.from_dict(manifest.facts["group"]) for manifest in gold]
     found = sum(groups, Group())
-    if found != packed.records_out:
+    wanted = replace(packed.records_out, size=packed.records_out.size + packed.overhead.get("repeated", 0))
+    if found != wanted:
         raise GateError(
             f"packing passed on {packed.records_out.records} records, gold holds {found.records} "
             f"({found.size} tokens). Nothing was published. This is a defect: keep the lake and report it."
@@ -129,15 +131,14 @@ def _gold(
     spec: Spec,
     silver: PartManifest,
     refine: Sequence[RefineJob],
-    tokenizer_sha256: str | None,
+    pins: Pins,
     runner: Runner,
 ) -> tuple[PartManifest, list[PartManifest], list[PartManifest]]:
     lake = spec.lake_path
     digests = {output.path: output.sha256 for output in silver.outputs}
     parts = [(job.part, digests[f"silver/{job.part}.parquet"]) for job in refine]
-    tokenizer = runner.stage("tokenizer", [tokenizer_job(spec, tokenizer_sha256, parts)])[0]
-    used = tokenizer.outputs[0].sha256
-    jobs = [TokenJob(lake, part, digest, used, spec.packing.context) for part, digest in parts]
+    tokenizer = runner.stage("tokenizer", [tokenizer_job(spec.base, lake, spec.packing, pins, parts)])[0]
+    jobs = token_jobs(lake, parts, tokenizer, spec.packing)
     tokens = runner.stage("tokens", jobs)
     return tokenizer, tokens, runner.stage("gold", gold_jobs(lake, jobs))
 

@@ -28,6 +28,7 @@ from toolkit.pipeline.clean_bronze import (
 )
 from toolkit.pipeline.deliveries import read_deliveries
 from toolkit.pipeline.jobs import WORK
+from toolkit.pipeline.plan import Pins
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import BEFORE, MANIFEST, drop_work, publish, read_root, run_key, unpublish
 from toolkit.pipeline.report.page import report
@@ -113,12 +114,12 @@ def _rebuild(
     given = {name: found for name, found in read_deliveries(lake).items() if name in kept}
     names = {name: found.part_names(name) for name, found in given.items()}
     bronze = Bronze(listing, read_bronze(lake, names))
-    tokenizer = root["tokenizer_given_sha256"]
+    pins = Pins(**root["given_sha256"])
     only_bronze = spec.lake.layer == "bronze"
-    built = build_bronze(spec, bronze, runner) if only_bronze else build(spec, bronze, tokenizer, runner)
+    built = build_bronze(spec, bronze, runner) if only_bronze else build(spec, bronze, pins, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
-    key = run_key(spec, listing, root["evaluation"], tokenizer, dead)
-    manifest = publish(spec, key, built, listing, given, root["evaluation"], tokenizer, runner.timings)
+    key = run_key(spec, listing, root["evaluation"], pins, dead)
+    manifest = publish(spec, key, built, listing, given, root["evaluation"], pins, runner.timings)
     write_marks(lake, {name: marks for name, marks in read_marks(lake).items() if name in kept})
     if not only_bronze:
         report(lake)

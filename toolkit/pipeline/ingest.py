@@ -23,7 +23,7 @@ from toolkit.pipeline.arrivals import cut_settings
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
 from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries, without_changed
 from toolkit.pipeline.land_stream import STDIN, land_stream
-from toolkit.pipeline.plan import make_plan
+from toolkit.pipeline.plan import Pins, make_plan
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
@@ -271,11 +271,11 @@ def _publish(
     built = build_bronze(spec, Bronze(listing, {name: parts[name] for name in order}), runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, listing, Tombstones.read(spec.lake_path))
-    manifest = publish(spec, key, built, listing, given, {}, None, runner.timings)
+    manifest = publish(spec, key, built, listing, given, {}, Pins(), runner.timings)
     write_marks(spec.lake_path, marks)
     drop_work(spec.lake_path)
     return Run(spec.lake_path, manifest, time.perf_counter() - started, True)
 
 
 def _key(spec: Spec, listing: Sequence[Mapping[str, Any]], dead: Tombstones) -> str:
-    return run_key(spec, listing, None, None, dead)
+    return run_key(spec, listing, None, Pins(), dead)

@@ -21,7 +21,7 @@ from toolkit.pipeline.deliveries import NAME as DELIVERIES
 from toolkit.pipeline.deliveries import Deliveries, listing_of, read_deliveries
 from toolkit.pipeline.repairs import FOLDER as REPAIRS
 from toolkit.pipeline.repairs import with_repairs
-from toolkit.pipeline.spec.tables import EvalSet, Source, Spec, as_data
+from toolkit.pipeline.spec.tables import TEMPLATES, EvalSet, Source, Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.watermarks import read_marks
 from toolkit.storage import digest_json, sha256_bytes, sha256_file
@@ -50,12 +50,20 @@ class PlannedSource:
 
 
 @dataclass(frozen=True)
+class Pins:
+    """The sha256 of the tokenizer and of the chat template, where they are files that were given."""
+
+    tokenizer: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Sources in the order of the spec, evaluation files by set, and the tokenizer's hash."""
+    """Sources in the order of the spec, evaluation files by set, and what packing is given."""
 
     sources: tuple[PlannedSource, ...]
     eval_files: Mapping[str, tuple[tuple[str, Path, str], ...]]
-    tokenizer_sha256: str | None
+    pins: Pins
     lake: Path
     seen: str
 
@@ -115,7 +123,7 @@ def make_plan(spec: Spec, forgotten_sources: frozenset[str], reading: frozenset[
             for source in kept
         )
     sets = eval_files(spec.base, spec.decontaminate.set)
-    return Plan(sources, sets, _tokenizer_digest(spec), spec.lake_path, seen)
+    return Plan(sources, sets, pins_of(spec), spec.lake_path, seen)
 
 
 def _resting(spec: Spec, source: Source, known: Deliveries, marks: Mapping[str, Any]) -> PlannedSource:
@@ -192,14 +200,14 @@ def set_sha256(files: Sequence[Sequence[str]]) -> str:
     return files[0][1] if len(files) == 1 else sha256_bytes(lines.encode())
 
 
-def _tokenizer_digest(spec: Spec) -> str | None:
-    if spec.packing.tokenizer is None:
-        return None
-    path = spec.base / spec.packing.tokenizer
-    if not path.is_file():
+def pins_of(spec: Spec) -> Pins:
+    """The hashes of the files that ``[packing]`` names; RequestError for a tokenizer that is not there."""
+    named = spec.packing
+    if named.tokenizer is not None and not (path := spec.base / named.tokenizer).is_file():
         advice = "Expected a tokenizer.json; leave the key out to train one."
         raise RequestError(f"packing.tokenizer: no file at {path}. {advice}")
-    return sha256_file(path)
+    template = None if named.template in TEMPLATES else sha256_file(spec.base / named.template)
+    return Pins(named.tokenizer and sha256_file(spec.base / named.tokenizer), template)
 
 
 def _foreign(lake: Path) -> Iterator[Path]:

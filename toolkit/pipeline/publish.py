@@ -17,7 +17,7 @@ from toolkit.errors import RequestError, ToolkitError
 from toolkit.pipeline.deliveries import NAME as DELIVERIES
 from toolkit.pipeline.deliveries import Deliveries, write_deliveries
 from toolkit.pipeline.jobs import WORK, library_versions, run_digest
-from toolkit.pipeline.plan import LAYERS
+from toolkit.pipeline.plan import LAYERS, Pins
 from toolkit.pipeline.repairs import repair_files
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
@@ -36,10 +36,10 @@ BEFORE = "MANIFEST.before.json"  # the root manifest that a request to forget pu
 
 
 def run_key(
-    spec: Spec, listing: Sequence[Mapping[str, Any]], evaluation: Any, tokenizer: str | None, dead: Tombstones
+    spec: Spec, listing: Sequence[Mapping[str, Any]], evaluation: Any, pins: Pins, dead: Tombstones
 ) -> str:
     """The identity of a whole run: its spec, inputs, tombstones, code and libraries."""
-    inputs = [listing, evaluation, tokenizer, dead.to_dict()]
+    inputs = [listing, evaluation, vars(pins), dead.to_dict()]
     return digest_json([_bare(spec), inputs, run_digest(), _versions()])
 
 
@@ -77,7 +77,7 @@ def publish(
     listing: Sequence[Mapping[str, Any]],
     given: Mapping[str, Deliveries],
     evaluation: Mapping[str, Any],
-    tokenizer_sha256: str | None,
+    pins: Pins,
     timings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write the root manifest and sweep out what it does not name; return it."""
@@ -98,7 +98,7 @@ def publish(
         "versions": _versions(),
         "sources": list(listing),
         "evaluation": dict(evaluation),
-        "tokenizer_given_sha256": tokenizer_sha256,
+        "given_sha256": vars(pins),
         "ledgers": [ledger.to_dict() for ledger in built.ledgers],
         **built.facts,
         "files": [vars(outputs[path]) for path in sorted(outputs)],

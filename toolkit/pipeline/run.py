@@ -95,11 +95,13 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
 def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
     """RequestError for what can be known to fail, while the lake is still as it was."""
     from toolkit import dedup, packing
+    from toolkit.pipeline.stages.tokens import named_template
 
     dedup.plan_bands(spec.dedup.threshold, spec.dedup.recall)
     dedup.exact_threshold(str(spec.dedup.threshold))
+    template = packing.read_template(named_template(spec.base, spec.packing))
     if spec.packing.tokenizer is not None:
-        packing.load(spec.base / spec.packing.tokenizer)
+        packing.load(spec.base / spec.packing.tokenizer, template.control, template.pad)
     read_eval_items(spec.decontaminate.set, plan.eval_files)
     check_sources(spec, dead)
     check_kept(planned_jobs(spec, plan, dead))
@@ -131,16 +133,16 @@ def _make(spec: Spec, plan: Plan, runner: Runner, started: float) -> dict[str, A
         (lake / EVAL_ITEMS).unlink(missing_ok=True)
     given = {name: without_changed(found, parts[name]) for name, found in plan.deliveries().items()}
     listing = listing_of(given)
-    built = build(spec, Bronze(listing, parts), plan.tokenizer_sha256, runner)
+    built = build(spec, Bronze(listing, parts), plan.pins, runner)
     runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
     key = _key(spec, plan, dead)
-    manifest = publish(spec, key, built, listing, given, evaluation, plan.tokenizer_sha256, runner.timings)
+    manifest = publish(spec, key, built, listing, given, evaluation, plan.pins, runner.timings)
     write_marks(lake, plan.marks())
     return manifest
 
 
 def _key(spec: Spec, plan: Plan, dead: Tombstones) -> str:
-    return run_key(spec, plan.listing(), plan.eval_sha256(), plan.tokenizer_sha256, dead)
+    return run_key(spec, plan.listing(), plan.eval_sha256(), plan.pins, dead)
 
 
 def land(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner) -> dict[str, list[PartManifest]]:

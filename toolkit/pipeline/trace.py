@@ -156,7 +156,7 @@ def _later(lake: Path, start: _Start, hops: list[Hop]) -> str:
         if removed is not None:
             hops.append(removed[0])
             return removed[1]
-        noted = [_removed(lake, name, start) for name in NOTED if stage == "decontaminate"]
+        noted = [_removed(lake, name, start) for name in NOTED.get(stage, ())]
         hops += [hop[0] for hop in noted if hop is not None]
     return _gold(lake, start, hops)
 
@@ -233,14 +233,14 @@ def _gold(lake: Path, start: _Start, hops: list[Hop]) -> str:
     if not silver:
         return "lost: in bronze but in no later file; run toolkit audit"
     regime = silver[0]["regime"]
-    tokenizer = packing.load(lake / "tokenizer.json").tokenizer
+    tokenizer = packing.load(lake / "tokenizer.json")
     for path in sorted((lake / "gold" / regime).glob("*.parquet")):
         table = pq.read_table(path, use_threads=False)
         name = path.relative_to(lake).as_posix()
         found = _packed(table, start.record_id) if regime == "sft" else _row(table, start.record_id)
         if found:
             place, ids, mask = found
-            text = tokenizer.decode(ids, skip_special_tokens=False)
+            text = tokenizer.decode(ids)
             facts = (
                 *place,
                 ("tokens", f"{len(ids)}, of which {int(np.sum(mask))} trained"),
@@ -286,7 +286,7 @@ def _row(table: pa.Table, record_id: str) -> tuple[list[tuple[str, str]], list[i
 
 
 def _trained(tokenizer: Any, ids: list[int], mask: list[bool]) -> str:
-    return tokenizer.decode([i for i, on in zip(ids, mask, strict=True) if on], skip_special_tokens=False)
+    return tokenizer.decode([i for i, on in zip(ids, mask, strict=True) if on])
 
 
 def _hint(lake: Path, root: Mapping[str, Any], query: str) -> str:

@@ -31,9 +31,7 @@ def measure(texts: pa.Array) -> pa.StructArray:
 
 
 @nb.njit(nb.boolean(nb.uint32), cache=True, nogil=True)
-def _is_letter(code: np.uint32) -> bool:
-    if code < 0x80:
-        return (code | 0x20) >= 0x61 and (code | 0x20) <= 0x7A
+def _is_letter(code: np.uint32) -> bool:  # of a code point that is not ASCII
     if code < 0xC0 or code == 0xD7 or code == 0xF7:
         return False
     symbols = 0x2000 <= code < 0x2C00 or 0x3000 <= code < 0x3040 or 0xFE00 <= code < 0xFE70
@@ -52,22 +50,26 @@ def _count(data, offsets):  # type: ignore[no-untyped-def]
     out = np.zeros((offsets.size - 1, 4), np.int64)
     for row in range(offsets.size - 1):
         chars, words, letters, visible = 0, 0, 0, 0
-        in_word = False
+        space = True  # before a text as before a word
         at, end = offsets[row], offsets[row + 1]
         while at < end:
             lead = np.uint32(data[at])
-            size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-            code = lead if size == 1 else lead & np.uint32(0x7F >> size)
+            chars += 1
+            if lead < 0x80:  # without a branch on what it is: text is too mixed to be guessed
+                at += 1
+                before, space = space, (lead == 0x20) | ((lead >= 0x09) & (lead <= 0x0D))
+                visible += not space
+                words += before & (not space)
+                letters += ((lead | 0x20) >= 0x61) & ((lead | 0x20) <= 0x7A)
+                continue
+            size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            code = lead & np.uint32(0x7F >> size)
             for extra in range(1, size):
                 code = (code << np.uint32(6)) | np.uint32(data[at + extra] & 0x3F)
             at += size
-            chars += 1
-            if code == 0x20 or (code >= 0x09 and code <= 0x0D):
-                in_word = False
-                continue
             visible += 1
-            words += not in_word
-            in_word = True
+            words += space
+            space = False
             letters += _is_letter(np.uint32(code))
         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = chars, words, letters, visible
     return out

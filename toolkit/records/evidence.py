@@ -5,8 +5,9 @@ measured and ``threshold`` is what it was held against, in the method's own unit
 name the record that stays, where there is one. ``detail`` is JSON text: what is needed to
 check the decision again (intersection and union, the shared span, the denied licence).
 
-Decontamination may keep a record that it has something to say of: it is ``cut`` (``tokens`` are those
-that went) or ``flagged``. Such evidence lies in a folder of that name and counts as no removal.
+A stage may keep a record that it has something to say of: decontamination ``cut`` or ``flagged`` it,
+packing ``truncated`` it (``tokens`` are those that went). Such evidence lies in a folder of that name
+and counts as no removal.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from toolkit.records.schema import ORIGIN
 
-NOTED = ("cut", "flagged")
+NOTED = {"decontaminate": ("cut", "flagged"), "packing": ("truncated",)}
 EVIDENCE = pa.schema(
     [
         ("removed_id", pa.string()),

@@ -31,6 +31,21 @@ def searched_fields(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*found, *texts_in(spec, "verifier.spec")]
 
 
+def searched_texts(record: Mapping[str, Any]) -> list[str]:
+    """The texts of ``searched_fields`` without their places."""
+    found: list[str] = []
+    for name in CONVERSATIONS:
+        for turn in record.get(name) or ():
+            for said in (turn["content"], turn["tool_calls"]):
+                if said is None:
+                    continue
+                found.append(said)
+                if said.lstrip(" \t\r\n")[:1] in ("{", "["):
+                    found[-1:] = [text for _, text in texts_in(said, name)]
+    beside = {key: record.get(key) for key in ("answer", "verifier")}
+    return found + [text for _, text in searched_fields(beside)]
+
+
 def texts_in(value: Any, name: str) -> Iterator[tuple[str, str]]:
     """(place, text) of every string in JSON data, in order; ``name`` is the place of ``value`` itself."""
     waiting = [(name, value, 0)]

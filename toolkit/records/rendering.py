@@ -22,10 +22,14 @@ def compared_text(record: Mapping[str, Any]) -> str:
 
 def every_text(record: Mapping[str, Any]) -> str:
     """All text of the record, system prompts, answer and tests included, one field to a line."""
+    return "\n".join([*_turns(record, skip_system=False), *beside_turns(record)])
+
+
+def beside_turns(record: Mapping[str, Any]) -> list[str]:
+    """The texts of a record that are no one's turn: the answer and the tests, where there are any."""
     verifier = record.get("verifier") or {}
     tests = verifier.get("spec") if verifier.get("kind") != "exact_match" else None
-    beside = [text for text in (record.get("answer"), tests) if text]
-    return "\n".join([*_turns(record, skip_system=False), *beside])
+    return [text for text in (record.get("answer"), tests) if text]
 
 
 def _turns(record: Mapping[str, Any], skip_system: bool) -> Iterator[str]:

@@ -81,7 +81,7 @@ class Leaks:
 
     def add(self, stage: str, table: pa.Table) -> None:
         """Read some rows of a stage's evidence."""
-        if stage not in ("decontaminate", *NOTED):
+        if stage not in ("decontaminate", *NOTED["decontaminate"]):
             return
         for source, identity, detail in zip(
             *(table[name].to_pylist() for name in ("removed_source", "removed_id", "detail")), strict=True

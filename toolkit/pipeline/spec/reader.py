@@ -16,7 +16,16 @@ from typing import Any
 from toolkit.errors import RequestError
 from toolkit.ingest import FORMATS, parse_contract
 from toolkit.ingest.formats.text import check_rule
-from toolkit.pipeline.spec.tables import POLICIES, Decontaminate, Dedup, Spec
+from toolkit.pipeline.spec.tables import (
+    METHODS,
+    OVER,
+    POLICIES,
+    TEMPLATES,
+    Decontaminate,
+    Dedup,
+    Packing,
+    Spec,
+)
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.records import MAP_FIELDS, QUALITY, REGIMES, SOURCE_TYPES
 from toolkit.storage import LEVELS
@@ -58,6 +67,11 @@ def parse_spec(text: str, base: Path, name: str = "spec") -> Spec:
 def check_dedup(table: Dedup) -> None:
     """Check what a dedup was asked for; RequestError names the value that is wrong."""
     _Reader("dedup", {}).dedup(table)
+
+
+def check_packing(table: Packing, base: Path) -> None:
+    """Check what a packing was asked for; RequestError names the value that is wrong."""
+    _Reader("pack", {}).packing(table, base)
 
 
 def check_spec(spec: Spec, name: str = "request") -> None:
@@ -166,6 +180,7 @@ class _Reader:
             self.fail(where, f"expected at most ngram = {low}, found {spec.decontaminate.short_min}")
         self.decontamination(spec.decontaminate)
         self.dedup(spec.dedup)
+        self.packing(spec.packing, spec.base)
         for i, name in enumerate(spec.dedup.keep):
             self.one_of(name, KEEP, f"dedup.keep[{i}]")
 
@@ -187,6 +202,17 @@ class _Reader:
             from toolkit.dedup import plan_bands  # it waits for the kernels to load
 
             self.valid(lambda: plan_bands(table.threshold, table.recall, table.slots), "dedup")
+
+    def packing(self, table: Packing, base: Path) -> None:
+        for where, low, high in _RANGES:
+            found = getattr(table, where[8:]) if where.startswith("packing.") else low
+            if not low <= found <= high:
+                self.fail(where, f"expected {low} to {high}, found {found}")
+        self.one_of(table.method, METHODS, "packing.method")
+        self.one_of(table.over, OVER, "packing.over")
+        if table.template not in TEMPLATES and not (base / table.template).is_file():
+            known = ", ".join(TEMPLATES)
+            self.fail("packing.template", f"expected {known}, or a file; found {table.template!r}")
 
     def decontamination(self, table: Decontaminate) -> None:
         self.one_of(table.policy, POLICIES, "decontaminate.policy")

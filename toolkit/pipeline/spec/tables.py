@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+TEMPLATES = ("chatml", "gemma", "llama-3", "mistral", "qwen", "zephyr")
+METHODS = ("fewest", "best_fit_decreasing", "first_fit_decreasing", "balanced", "next_fit")
+OVER = ("drop", "truncate_left", "truncate_right", "split")
 POLICIES = ("drop", "cut", "flag")
 
 
@@ -130,11 +133,19 @@ class Dedup:
 
 @dataclass(frozen=True)
 class Packing:
-    """``[packing]``: the tokenizer and the context it is packed to."""
+    """``[packing]``: the tokenizer, the chat template, and how documents become packs of ``context`` tokens.
+
+    ``template`` is a ready one by name, or the path of a Jinja file or of a tokenizer_config.json.
+    ``method`` puts documents into packs. ``over`` says what becomes of a record that is longer than the
+    context: ``drop`` it, ``truncate_left``, ``truncate_right`` or ``split`` it.
+    """
 
     context: int = 2048
     tokenizer: str | None = None
     vocab_size: int = 8192
+    template: str = "chatml"
+    method: str = "fewest"
+    over: str = "drop"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import dedup
-from toolkit.pipeline.stages.canonicalise import token_estimate
+from toolkit.pipeline.stages.canonical_rows import token_estimates
 from toolkit.quality import measure
 from toolkit.records import CANONICAL, compared_text, every_text, evidence, searched_fields
 from toolkit.storage import Group, Ledger
@@ -225,10 +225,10 @@ def _with_cuts(
         return table, compared
     records = list(cuts.values())
     texts = pa.array([compared_text(record) for record in records], compared.type)
-    for record in records:
-        record["token_estimate"] = token_estimate(every_text(record))
+    every = pa.array(map(every_text, records), pa.large_string())
     fresh = pa.Table.from_pylist(records, schema=CANONICAL)
-    fresh = fresh.set_column(fresh.schema.get_field_index("quality"), "quality", measure(texts))
+    for name, values in (("token_estimate", token_estimates(every)), ("quality", measure(texts))):
+        fresh = fresh.set_column(fresh.schema.get_field_index(name), name, values)
     place = np.arange(len(table))
     place[list(cuts)] = len(table) + np.arange(len(cuts))
     both = pa.concat_tables([table, fresh.select(table.schema.names).cast(table.schema)])

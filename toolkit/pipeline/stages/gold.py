@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import packing
-from toolkit.pipeline.gold_files import gold_ids
+from toolkit.pipeline.gold_files import gold_ids, trained_tokens
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
+from toolkit.pipeline.spec.tables import Packing, as_data
 from toolkit.pipeline.stages.corpus import save_array
-from toolkit.pipeline.stages.tokens import TokenJob
+from toolkit.pipeline.stages.tokens import TokenJob, pinned_at
 from toolkit.records import REGIMES
 from toolkit.storage import (
     Group,
@@ -46,8 +47,10 @@ class GoldJob:
     stop: int
     parts: tuple[str, ...]
     content: str
+    template_sha256: str
     tokenizer_sha256: str
-    context: int
+    settings: Packing
+    silver: str = "silver"
 
     @property
     def output(self) -> Path:
@@ -65,12 +68,21 @@ class GoldJob:
         starts = np.load(folder / f"{self.regime}.starts.npy", mmap_mode="r")[self.start : self.stop + 1]
         places = np.load(folder / f"{self.regime}.places.npy", mmap_mode="r")[starts[0] : starts[-1]]
         table = self._table(np.asarray(places), np.asarray(starts))
-        pinned = packing.load(self.lake / "tokenizer.json")
-        write_parquet(self.output, packing.with_metadata(table, pinned, self.context, PACKING[self.regime]))
+        template, pinned = pinned_at(self.lake, self.template_sha256, self.tokenizer_sha256)
+        how = PACKING[self.regime] | {"over": self.settings.over}
+        if self.regime == "sft":
+            how["method"] = self.settings.method
+        write_parquet(self.output, packing.with_metadata(table, pinned, self.settings.context, how, template))
         outputs = [Output.of(self.lake, self.output, len(table))]
         ids, tokens = gold_ids(table)
         group = Group(len(ids), tokens, IdHash.of(ids))
-        facts = {"tokens_hash": str(packing.tokens_hash(table)), "group": group.to_dict()}
+        facts = {
+            "tokens_hash": str(packing.tokens_hash(table)),
+            "group": group.to_dict(),
+            "rows": len(table),
+            "tokens": tokens,
+            "trained": trained_tokens(table),
+        }
         manifest = PartManifest(f"gold {self.regime} {self.number}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
         return [manifest]
@@ -86,17 +98,18 @@ class GoldJob:
             if self.regime == "preference":
                 pieces.append(packing.preference_table(rows))
             else:
-                silver = self.lake / "silver" / f"{self.parts[used[number]]}.parquet"
+                silver = self.lake / self.silver / f"{self.parts[used[number]]}.parquet"
                 pieces.append(packing.rl_table(read_parquet(silver), rows))
         return pa.concat_tables(pieces)
 
     def _key(self) -> str:
         inputs = {"content": self.content, "rows": [self.start, self.stop]}
-        return job_key(f"gold {self.regime}", **inputs, tokenizer=self.tokenizer_sha256, context=self.context)
+        used = [self.template_sha256, self.tokenizer_sha256, as_data(self.settings)]
+        return job_key(f"gold {self.regime}", **inputs, used=used)
 
 
 PACKING = {
-    "sft": {"method": "best-fit decreasing", "over": "all documents of the regime"},
+    "sft": {"of": "all documents of the regime"},
     "preference": {"method": "one pair a row"},
     "rl": {"method": "one prompt a row"},
 }
@@ -109,7 +122,7 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
         places, lengths = _records(jobs, regime)
         if not len(places):
             continue
-        order, starts, size = _rows(regime, lengths, jobs[0].context)
+        order, starts, size = _rows(regime, lengths, jobs[0].settings)
         folder = lake / WORK / "gold"
         save_array(folder / f"{regime}.places.npy", places[order])
         save_array(folder / f"{regime}.starts.npy", starts)
@@ -126,18 +139,20 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
                     min(rows, start + size),
                     tuple(job.part for job in jobs),
                     content,
+                    jobs[0].template_sha256,
                     jobs[0].tokenizer_sha256,
-                    jobs[0].context,
+                    jobs[0].settings,
+                    jobs[0].folder,
                 )
             )
     return made
 
 
-def _rows(regime: str, lengths: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _rows(regime: str, lengths: np.ndarray, settings: Packing) -> tuple[np.ndarray, np.ndarray, int]:
     """(order of the documents, where each gold row starts in it, gold rows a part)."""
     if regime == "sft":
-        order, starts = packing.pack_order(packing.best_fit_decreasing(lengths, context))
-        return order, starts, max(1, TOKENS_A_PART // context)
+        order, starts = packing.pack_order(packing.pack(lengths, settings.context, settings.method))
+        return order, starts, max(1, TOKENS_A_PART // settings.context)
     return np.arange(len(lengths)), np.arange(len(lengths) + 1), ROWS_A_PART
 
 

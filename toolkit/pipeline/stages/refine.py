@@ -83,7 +83,7 @@ class RefineJob:
         lines = read_shard(self.lake / self.shard)
         again = self.lake / "evidence" / "identity" / f"{self.part}.parquet"
         gone = repeated(again) if self.repeats_sha256 else set()
-        read = canonicalise(lines, self.regime, self.mapping, gone)
+        read = canonicalise(lines, self.regime, self.mapping, gone, searched=bool(self.decontaminate.set))
         outputs = self._lines("quarantine/records", read.quarantine, read.ledger)
         table, rows, bad, gates = self._gates(read.table, read.compared)
         outputs += self._proof("quality", bad)

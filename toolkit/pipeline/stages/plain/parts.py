@@ -95,8 +95,9 @@ def check_apart(out: Path, inputs: Sequence[Input]) -> None:
 def text_parts(inputs: Sequence[Input], work: Path) -> list[TextPart]:
     """Cut the inputs into parts; what is compressed, or a table in memory, is unpacked into ``work``.
 
-    An input is a file, a folder, a glob, or a table. Memory: that of one part. Raises RequestError
-    for an input that is not there, cannot be read, or is neither JSON lines nor Parquet.
+    An input is a file, a folder, a glob, or a table; manifests beside files are passed over. Memory:
+    that of one part. Raises RequestError for an input that is not there, cannot be read, or is neither
+    JSON lines nor Parquet.
     """
     parts: list[TextPart] = []
     for source, given in enumerate(inputs):
@@ -110,6 +111,8 @@ def text_parts(inputs: Sequence[Input], work: Path) -> list[TextPart]:
         except FileNotFoundError as error:
             raise RequestError(str(error)) from None
         for name, path in found:
+            if name.endswith(".manifest.json"):  # beside the files of a lake
+                continue
             parts += _of_file(len(parts), source, name, path, work)
     return parts
 

@@ -1,0 +1,85 @@
+"""Runs to token ids and masks: tokenize each distinct text once, then copy.
+
+    runs -> distinct texts -> the library, in batches bounded by bytes -> ids of each
+         -> a kernel writes ids and mask run by run, control tokens by number
+
+A run is tokenized alone, so no token spans a control token or an edge of the mask. Runs repeat:
+headers, newlines, system prompts, the prompt that two branches share. Finding the repeats costs
+one hash of the text, about 2 GB/s, and what is found is not tokenized again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numba import types
+
+from toolkit.kernels import text_buffers
+from toolkit.kernels.alike import alike
+from toolkit.kernels.compile import I32S, I64S, OUT_FLAGS, kernel
+from toolkit.packing.runs import Runs
+from toolkit.packing.tokenizer import Pinned
+
+_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+
+
+def encode_runs(
+    runs: Runs, pinned: Pinned, control: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Encode sequences: ids int32 and mask bool [tokens], end to end; tokens of each, int64 [sequences].
+
+    ``control``: ids of the template's control tokens, in the order that ``runs.control`` counts. A token
+    is trained if its run is. Method: each text run is encoded as if alone (``Library.encode``).
+    Memory beside the result: the ids of all distinct runs.
+    """
+    texts = np.flatnonzero(runs.control < 0)
+    number, ids, lengths = _distinct(runs.texts, texts, pinned)
+    # piece i: control token i, then the distinct texts
+    lengths = np.concatenate([np.ones(len(control), np.int64), lengths])
+    ids = np.concatenate([np.array(control, np.int32), ids])
+    piece = runs.control.astype(np.int64)
+    piece[texts] = len(control) + number
+    sizes = lengths[piece]
+    starts = (np.cumsum(lengths) - lengths)[piece]
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    out, mask = np.empty(int(ends[-1]), np.int32), np.empty(int(ends[-1]), np.bool_)
+    _write(ids, starts, ends, np.ascontiguousarray(runs.trained), out, mask)
+    return out, mask, np.diff(ends[runs.ends])
+
+
+def _distinct(
+    texts: pa.LargeStringArray, rows: np.ndarray, pinned: Pinned
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number the texts of some rows by first appearance, and encode each once: number, ids, lengths."""
+    data, offsets = text_buffers(texts)
+    places = np.stack([offsets[rows], offsets[rows + 1]], axis=1)[:, None, :]
+    number, first = alike(data, places)
+    return number, *pinned.library.encode(texts.take(pa.array(rows[first])))
+
+
+@kernel(types.void(I32S, I64S, I64S, _FLAGS, types.Array(types.int32, 1, "C"), OUT_FLAGS), inline=False)
+def _write(ids, starts, ends, trained, out, mask):
+    for i in range(starts.size):
+        start = starts[i] - ends[i]
+        for at in range(ends[i], ends[i + 1]):
+            out[at] = ids[start + at]
+            mask[at] = trained[i]
+
+
+@kernel(types.void(I32S, I64S, I64S, I64S, OUT_FLAGS), inline=False)
+def _compare(ids, starts, others, lengths, out):
+    for i in range(starts.size):
+        out[i] = True
+        for k in range(lengths[i]):
+            if ids[starts[i] + k] != ids[others[i] + k]:
+                out[i] = False
+                break
+
+
+def same_runs(ids: np.ndarray, starts: np.ndarray, others: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Whether ``ids[starts[i]:][:lengths[i]]`` equals ``ids[others[i]:][:lengths[i]]``: bool [n]."""
+    out = np.empty(starts.size, np.bool_)
+    _compare(ids, starts, others, lengths, out)
+    return out

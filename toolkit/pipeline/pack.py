@@ -1,0 +1,176 @@
+"""Packing of plain files or tables: conversations in, gold that a trainer reads out.
+
+inputs -> parts -> canonical records -> ids and masks -> packs
+
+OUT/gold/<regime>/             packs, pairs or prompts; read them with ``toolkit.packing.open_gold``
+OUT/tokenizer.json             the tokenizer in use: the one given, with what it lacked
+OUT/evidence/packing/          records that are not in gold, and why; evidence/truncated/ what was cut off
+OUT/quarantine/records/        lines that are no records
+OUT/MANIFEST.json              every file with its sha256, and the books
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import RequestError, ToolkitError
+from toolkit.pipeline.build import check_gold
+from toolkit.pipeline.jobs import WORK, job_key
+from toolkit.pipeline.packed import Packed
+from toolkit.pipeline.plan import Pins
+from toolkit.pipeline.progress import Progress, Silent
+from toolkit.pipeline.runner import Runner
+from toolkit.pipeline.spec.reader import check_packing
+from toolkit.pipeline.spec.tables import TEMPLATES, Packing, as_data
+from toolkit.pipeline.stages.gold import gold_jobs
+from toolkit.pipeline.stages.plain import Inputs, TextPart, as_inputs, check_apart, text_parts
+from toolkit.pipeline.stages.plain.canonical import SILVER, CanonicalJob
+from toolkit.pipeline.stages.tokens import token_jobs, tokenizer_job
+from toolkit.pipeline.workers import Workers
+from toolkit.records import REGIMES
+from toolkit.storage import (
+    Ledger,
+    PartManifest,
+    clean_leftovers,
+    digest_json,
+    locked,
+    read_json,
+    sha256_file,
+    write_json,
+)
+
+MANIFEST, TIMINGS = "MANIFEST.json", "timings.json"
+_OURS = {
+    MANIFEST,
+    TIMINGS,
+    WORK,
+    "gold",
+    "evidence",
+    "quarantine",
+    "tokenizer.json",
+    "tokenizer.manifest.json",
+    "chat_template.json",
+    ".lock",
+}
+
+
+def pack(
+    inputs: Inputs,
+    tokenizer: str | Path,
+    out: str | Path,
+    context: int = 4096,
+    template: str = "chatml",
+    method: str = "fewest",
+    over: str = "drop",
+    regime: str = "auto",
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Tokenize, mask and pack ``inputs``: files, folders or globs of JSON lines and Parquet, or tables.
+
+    ``tokenizer``: a tokenizer.json. ``template``: the chat template, a ready one by name (chatml, llama-3,
+    qwen, gemma, mistral, zephyr), or the path of a Jinja file or a tokenizer_config.json. ``context``:
+    tokens of a pack. ``method``: how documents are put into packs (``toolkit.packing.METHODS``). ``over``:
+    what becomes of a record longer than the context: ``drop``, ``truncate_left``, ``truncate_right`` or
+    ``split``. ``regime``: sft, preference, rl, or ``auto``: what each record's shape says.
+
+    Records are read as in a lake (``toolkit.records``); a table that is a lake's silver is taken as it is.
+    Raises RequestError for a wrong request, and GateError when the books do not balance; nothing is
+    published then.
+    """
+    started = time.perf_counter()
+    named, folder, given = as_inputs(inputs), Path(out).resolve(), Path(tokenizer).resolve()
+    if regime not in (*REGIMES, "auto"):
+        raise RequestError(f"regime is {regime!r}; expected {', '.join(REGIMES)} or auto.")
+    ready = template if template in TEMPLATES else str(Path(template).resolve())
+    if not given.is_file():
+        raise RequestError(f"--tokenizer: no file at {given}; expected a tokenizer.json.")
+    settings = Packing(context, str(given), template=ready, method=method, over=over)
+    check_packing(settings, Path.cwd())
+    check_apart(folder, named)
+    _make_folder(folder)
+    with Workers(workers, cluster) as pool, locked(folder):
+        runner = Runner(pool, progress or Silent())
+        clean_leftovers(folder)
+        parts = text_parts(named, folder / WORK)
+        identity = [part.identity() for part in parts]
+        pins = Pins(sha256_file(given), None if settings.template in TEMPLATES else sha256_file(Path(ready)))
+        used = as_data(settings) | {name: sha for name, sha in vars(pins).items() if sha}
+        key = job_key("pack", parts=identity, settings=used, regime=regime)
+        if (before := _published(folder, key)) is not None:
+            shutil.rmtree(folder / WORK, ignore_errors=True)
+            return Packed(folder, before, time.perf_counter() - started, False)
+        for name in (MANIFEST, TIMINGS):
+            (folder / name).unlink(missing_ok=True)
+        manifest = _build(folder, parts, settings, pins, regime, runner) | {"key": key, "settings": used}
+        runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
+        _publish(folder, manifest, runner.timings)
+        return Packed(folder, manifest, time.perf_counter() - started, True)
+
+
+def _build(
+    out: Path, parts: Sequence[TextPart], settings: Packing, pins: Pins, regime: str, runner: Runner
+) -> dict[str, Any]:
+    read = runner.stage("records", [CanonicalJob(out, part, regime, {}, "") for part in parts])
+    tokenizer = runner.stage("tokenizer", [tokenizer_job(Path.cwd(), out, settings, pins, ())])[0]
+    silver = [(part.part, one.outputs[0].sha256) for part, one in zip(parts, read, strict=True)]
+    jobs = token_jobs(out, silver, tokenizer, settings, SILVER)
+    tokens = runner.stage("tokens", jobs)
+    gold = runner.stage("gold", gold_jobs(out, jobs))
+    ledgers = [_total("records", "bytes", read), _total("packing", "tokens", tokens)]
+    check_gold(ledgers[1], gold)
+    made = [manifest for group in (read, [tokenizer], tokens, gold) for manifest in group]
+    outputs = [o for one in made for o in one.outputs if not o.path.startswith(".")]
+    return {
+        "format": 1,
+        "inputs": [[part.name, part.line, part.part] for part in parts],
+        "ledgers": [ledger.to_dict() for ledger in ledgers],
+        "tokenizer": dict(tokenizer.facts),
+        "gold": [dict(one.facts) | {"task": one.task} for one in gold],
+        "files": [vars(output) for output in sorted(outputs, key=lambda output: output.path)],
+    }
+
+
+def _total(stage: str, unit: str, manifests: Sequence[PartManifest]) -> Ledger:
+    return sum((manifest.ledgers[0] for manifest in manifests), Ledger(stage, unit)).check()
+
+
+def _make_folder(out: Path) -> None:
+    if out.is_dir() and not (out / WORK).exists() and not (out / MANIFEST).exists():
+        strangers = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
+        if strangers:
+            raise RequestError(f"{out} is not empty ({strangers[0]}): give pack a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _published(out: Path, key: str) -> Mapping[str, Any] | None:
+    """The manifest if this very packing was finished before and its files are there."""
+    try:
+        manifest = read_json(out / MANIFEST)
+        whole = all((out / file["path"]).stat().st_size == file["size"] for file in manifest["files"])
+    except (ToolkitError, OSError, KeyError, TypeError):
+        return None
+    return manifest if whole and manifest.get("key") == key else None
+
+
+def _publish(out: Path, manifest: dict[str, Any], timings: Mapping[str, Any]) -> None:
+    """Sweep what an earlier call left under other names, and write the manifest last."""
+    named = {out / file["path"] for file in manifest["files"]}
+    for path in _parts_in(out):
+        of = path.name.removesuffix(".manifest.json")
+        if path not in named and not any(path.parent / f"{of}{end}" in named for end in ("", ".parquet")):
+            path.unlink()
+    manifest["sha256"] = digest_json(manifest)
+    write_json(out / TIMINGS, timings)
+    write_json(out / MANIFEST, manifest)
+    shutil.rmtree(out / WORK, ignore_errors=True)
+
+
+def _parts_in(out: Path) -> Iterator[Path]:
+    for folder in ("gold", "evidence", "quarantine"):
+        yield from (path for path in (out / folder).rglob("part-*") if path.is_file())
