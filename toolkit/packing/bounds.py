@@ -28,7 +28,11 @@ def fewest_packs_bound(lengths: np.ndarray, capacity: int) -> int:
 
     Memory: about 60 bytes a token of capacity. Raises RequestError for a length outside 1 .. capacity.
     """
-    count = count_lengths(checked_lengths(lengths, capacity), capacity)
+    return bound_of_counts(count_lengths(checked_lengths(lengths, capacity), capacity), capacity)
+
+
+def bound_of_counts(count: np.ndarray, capacity: int) -> int:
+    """Return the bound for ``count[L]`` documents of every length L, int64 [capacity + 1]."""
     documents = np.concatenate([[0], np.cumsum(count)])  # [i]: of less than i tokens
     tokens = np.concatenate([[0], np.cumsum(count * np.arange(capacity + 1))])
     half = capacity // 2 + 1  # the least length of which no two share a pack
