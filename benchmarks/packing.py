@@ -1,6 +1,6 @@
 """Packing beside its peers, on the same lengths.
 
-    python -m benchmarks.packing [--lengths] [--quick]
+    python -m benchmarks.packing [--lengths] [--truth] [--stage] [--tokenizer tokenizer.json] [--quick]
 
 Without a part, all of them; ``--quick`` makes everything tiny, to see that it runs, and records nothing.
 The peers are TRL, axolotl, Megatron Bridge and LightBinPack: pip install trl lightbinpack 'torch==2.13.0',
@@ -12,14 +12,15 @@ repetition included, go to ``benchmarks/results/<machine>/packing.json``, part b
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from benchmarks import packing_lengths
+from benchmarks import packing_lengths, packing_stage, packing_truth
 from benchmarks.launch import record
 from benchmarks.packing_peers import PACKERS
 
 PEERS = ("trl", "datasets", "axolotl", "megatron-bridge", "lightbinpack", "torch")
-PARTS = ("lengths",)
-QUICK = {"documents": 5_000, "repeat": 1, "limit": 20}
+PARTS = ("lengths", "truth", "stage")
+QUICK = {"documents": 5_000, "repeat": 1, "limit": 20, "records": 1_000, "megabytes": [4, 8]}
 
 
 def main() -> None:
@@ -28,6 +29,12 @@ def main() -> None:
     if options.lengths:
         found = packing_lengths.lengths(options.documents, options.repeat, options.limit, options.packers)
         _end(options, "lengths", found, packing_lengths.tables(found))
+    if options.truth:
+        rows = packing_truth.truth(options.records, options.tokenizer)
+        _end(options, "truth", rows, packing_truth.table(rows))
+    if options.stage and options.tokenizer is not None:
+        stage = packing_stage.stage(tuple(options.megabytes), options.tokenizer)
+        _end(options, "stage", stage, packing_stage.table(stage))
 
 
 def _end(options: argparse.Namespace, part: str, found: object, shown: str) -> None:
@@ -45,6 +52,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=int, default=300, help="seconds that one packing may take")
     parser.add_argument("--packers", nargs="+", choices=list(PACKERS), default=list(PACKERS), metavar="NAME")
+    parser.add_argument("--records", type=int, default=100_000, help="of the dumps that are spelled out")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, beside one that is trained")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 500, 2_000], help="of the stage")
     options = parser.parse_args()
     if not any(getattr(options, part) for part in PARTS):
         for part in PARTS:
