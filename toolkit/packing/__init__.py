@@ -1,7 +1,8 @@
 """Conversations to packed batches: tokenize, mask, fit, and prove that nothing moved on the way.
 
 template  runs                             what a conversation's text is, and what of it is trained
-library  tokenizer  tokenizer_json         one tokenizer, pinned, in whichever release is installed
+library  batches  tokenizer_json            whichever release is installed; many texts in few calls
+tokenizer                                  one tokenizer, pinned
 vocabulary  round_trip  canaries           the bytes of its ids; proofs that it loses and changes nothing
 train  words  pairs                        a vocabulary of one's own
 encode  encode_runs  masks                 records to ids and masks; the proof
