@@ -1,5 +1,4 @@
 import json
-from importlib import import_module
 
 import numpy as np
 import pyarrow as pa
@@ -8,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing import CANARIES
+from toolkit.packing import CANARIES, batches
+from toolkit.packing.joining import END
 from toolkit.packing.library import Library
 
 from .conversations import texts
 
-library = import_module("toolkit.packing.library")
-END = library._END
 hostile = settings(max_examples=100, deadline=None)
 some = st.lists(
     st.one_of(texts, st.sampled_from([END, END[:2], END[2:], f"a{END}b", END + END])), max_size=12
@@ -24,8 +22,8 @@ some = st.lists(
 @pytest.fixture
 def small(monkeypatch):
     """So little in a batch and a chunk that every few texts are cut."""
-    monkeypatch.setattr(library, "BATCH", 64)
-    monkeypatch.setattr(library, "CHUNK", 16)
+    monkeypatch.setattr(batches, "BATCH", 64)
+    monkeypatch.setattr(batches, "CHUNK", 16)
 
 
 def one_by_one(pinned, texts):
@@ -53,8 +51,8 @@ def test_texts_in_company_get_the_ids_that_they_get_alone(pinned, many):
 @given(many=some)
 def test_wherever_batches_and_chunks_are_cut(pinned, many):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "BATCH", 64)
-        patch.setattr(library, "CHUNK", 16)
+        patch.setattr(batches, "BATCH", 64)
+        patch.setattr(batches, "CHUNK", 16)
         assert runs(pinned.library.encode(pa.array(many, pa.string()))) == one_by_one(pinned, many)
 
 
@@ -74,7 +72,7 @@ def test_an_added_token_made_of_the_same_characters_switches_joining_off(trained
     token = {**spec["added_tokens"][0], "id": len(spec["model"]["vocab"]), "content": "x" + END[:1]}
     spec["added_tokens"].append({**token, "special": False})
     loaded = Library(spec)
-    assert not loaded._joins
+    assert loaded._encoder.joined is None
     ids, lengths = loaded.encode(pa.array(["x" + END, "b"]))
     assert lengths.tolist() == [len(ids) - 1, 1]
     assert ids[0] == token["id"]

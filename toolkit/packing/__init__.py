@@ -3,7 +3,7 @@
 template  conversations  runs              what a conversation's text is, and what of it is trained
 sandbox*  traced  renderer                 a template at work: what it may do, and who wrote what
 align  skeleton  fill  turns               each character of a rendering to its message
-library  tokenizer  tokenizer_json         one tokenizer, pinned, in whichever release is installed
+library  joining  tokenizer  tokenizer_json  one tokenizer, pinned, in whichever release is installed
 vocabulary  round_trip  canaries           the bytes of its ids; proofs that it loses and changes nothing
 train  words  pairs                        a vocabulary of one's own
 encode  encode_runs                        records to ids and masks

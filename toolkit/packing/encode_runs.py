@@ -35,28 +35,27 @@ def encode_runs(
     Memory beside the result: the ids of all distinct runs.
     """
     texts = np.flatnonzero(runs.control < 0)
-    number, ids, lengths = _distinct(runs.texts, texts, pinned)
-    # piece i: control token i, then the distinct texts
+    number, ids, begins, lengths = _distinct(runs.texts, texts, pinned)
+    # piece i: control token i, whose ids lie behind those of all texts, then the distinct texts
+    begins = np.concatenate([ids.size + np.arange(len(control)), begins])
     lengths = np.concatenate([np.ones(len(control), np.int64), lengths])
-    ids = np.concatenate([np.array(control, np.int32), ids])
+    ids = np.concatenate([ids, np.array(control, np.int32)])
     piece = runs.control.astype(np.int64)
     piece[texts] = len(control) + number
-    sizes = lengths[piece]
-    starts = (np.cumsum(lengths) - lengths)[piece]
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[piece])])
     out, mask = np.empty(int(ends[-1]), np.int32), np.empty(int(ends[-1]), np.bool_)
-    _write(ids, starts, ends, np.ascontiguousarray(runs.trained), out, mask)
+    _write(ids, begins[piece], ends, np.ascontiguousarray(runs.trained), out, mask)
     return out, mask, np.diff(ends[runs.ends])
 
 
 def _distinct(
     texts: pa.LargeStringArray, rows: np.ndarray, pinned: Pinned
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number the texts of some rows by first appearance, and encode each once: number, ids, lengths."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Number the texts of rows by first appearance; encode each once: number, ids, begins, lengths."""
     data, offsets = text_buffers(texts)
-    places = np.stack([offsets[rows], offsets[rows + 1]], axis=1)[:, None, :]
-    number, first = alike(data, places)
-    return number, *pinned.library.encode(texts.take(pa.array(rows[first])))
+    starts, stops = offsets[:-1][rows], offsets[1:][rows]
+    number, first = alike(data, np.stack([starts, stops], axis=1)[:, None, :])
+    return number, *pinned.library.encode_places(data, starts[first], stops[first])
 
 
 @kernel(types.void(I32S, I64S, I64S, _FLAGS, types.Array(types.int32, 1, "C"), OUT_FLAGS), inline=False)
