@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing import CANARIES, batches
+from toolkit.packing import CANARIES, joining
 from toolkit.packing.joining import END
 from toolkit.packing.library import Library
 
@@ -22,8 +22,8 @@ some = st.lists(
 @pytest.fixture
 def small(monkeypatch):
     """So little in a batch and a chunk that every few texts are cut."""
-    monkeypatch.setattr(batches, "BATCH", 64)
-    monkeypatch.setattr(batches, "CHUNK", 16)
+    monkeypatch.setattr(joining, "BATCH", 64)
+    monkeypatch.setattr(joining, "CHUNK", 16)
 
 
 def one_by_one(pinned, texts):
@@ -51,8 +51,8 @@ def test_texts_in_company_get_the_ids_that_they_get_alone(pinned, many):
 @given(many=some)
 def test_wherever_batches_and_chunks_are_cut(pinned, many):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "BATCH", 64)
-        patch.setattr(batches, "CHUNK", 16)
+        patch.setattr(joining, "BATCH", 64)
+        patch.setattr(joining, "CHUNK", 16)
         assert runs(pinned.library.encode(pa.array(many, pa.string()))) == one_by_one(pinned, many)
 
 

@@ -63,7 +63,7 @@ class Library:
     def encode_places(
         self, data: np.ndarray, starts: np.ndarray, stops: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See ``batches.encode_places``."""
+        """See ``joining.encode_places``."""
         return encode_places(self._encoder, data, starts, stops)
 
     def encode_alone(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
