@@ -48,9 +48,11 @@ def blocks(table: pa.Table) -> Iterator[Documents]:
 
 
 def _sequences(batch: pa.RecordBatch, prefix: str, suffix: str) -> Documents:
-    batch = batch.filter(batch[f"{prefix}input_ids"].is_valid())
-    ids = batch[f"{prefix}input_ids"]
     named = f"{prefix}loss_mask" in batch.schema.names
+    batch = batch.select(["id", f"{prefix}input_ids", *([f"{prefix}loss_mask"] if named else [])])
+    if batch[f"{prefix}input_ids"].null_count:  # a filter copies, even if all pass
+        batch = batch.filter(batch[f"{prefix}input_ids"].is_valid())
+    ids = batch[f"{prefix}input_ids"]
     names = pc.binary_join_element_wise(batch["id"], suffix, "")
     return _block(names, ids.value_lengths().to_numpy(), ids, batch[f"{prefix}loss_mask"] if named else None)
 
