@@ -82,7 +82,9 @@ def test_a_forget_killed_between_two_files_is_finished_by_the_same_command(
         path.unlink()
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         real, calls = getattr(bronze_part, victim), iter(range(10_000))
-        patch.setattr(bronze_part, victim, lambda *given: _die() if next(calls) == call else real(*given))
+        patch.setattr(
+            bronze_part, victim, lambda *given, **how: _die() if next(calls) == call else real(*given, **how)
+        )
         toolkit.forget(lake, license="MIT", workers=1)
     found = toolkit.forget(lake, license="MIT", workers=1)
     assert toolkit.audit(lake).ok
