@@ -7,6 +7,7 @@ are, and exp of N(8, 1) at C = 32,768, as long documents are, of which 0.8 % are
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -58,7 +59,10 @@ def _run(name: str, path: Path, capacity: int, limit: int) -> launch.Run:
         out = Path(folder) / "out.json"
         arguments = [name, str(path), str(capacity), str(limit), str(out)]
         command = [sys.executable, "-m", "benchmarks.packing_peers", *arguments]
-        cost = launch.launch(command, 1, {"HF_DATASETS_CACHE": folder, "HF_HOME": folder})
+        try:
+            cost = launch.launch(command, 1, {"HF_DATASETS_CACHE": folder, "HF_HOME": folder})
+        except subprocess.CalledProcessError as killed:  # from outside: the other rows still count
+            return {"error": f"its launcher ended with {killed.returncode}"}
         found = cost if "error" in cost else cost | json.loads(out.read_text())
     if "lacks" in found:
         _over.add((name, str(capacity)))
