@@ -45,7 +45,7 @@ def main() -> None:
 
     options = _options()
     if options.speed:
-        where = options.megabytes, options.cores, options.repeat, options.tokenizer
+        where = options.megabytes, options.cores, options.repeat, options.tokenizer, options.python
         found = pipeline_speed.speed(*where)
         print(pipeline_speed.table(found))
         launch.record("pipeline", "speed", found, pipeline_speed.PEERS)
@@ -183,6 +183,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--cores", type=int, default=usable_cores())
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, for --speed")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="what runs ours")
     options = parser.parse_args()
     if options.speed and options.tokenizer is None:
         parser.error("--speed needs --tokenizer: a chain has none of its own")

@@ -74,8 +74,11 @@ def _long(line: bytes) -> bytes:
     return json.dumps(chat, ensure_ascii=False).encode() + b"\n"
 
 
-def speed(megabytes: int, cores: int, repeat: int, tokenizer: Path) -> dict[str, Any]:
-    """One row a contestant, every repetition included."""
+def speed(megabytes: int, cores: int, repeat: int, tokenizer: Path, python: Path) -> dict[str, Any]:
+    """One row a contestant, every repetition included; ``python`` runs ours.
+
+    It may be that of another environment: transformers holds the tokenizers library back.
+    """
     with tempfile.TemporaryDirectory() as folder:
         made = write_chats(Path(folder) / "in", megabytes, cores)
         names = [name for name in CHAINS if all(find_spec(p) for p in _packages(name))]
@@ -84,7 +87,8 @@ def speed(megabytes: int, cores: int, repeat: int, tokenizer: Path) -> dict[str,
         def one(name: str) -> launch.Run:
             out = Path(folder) / "out"
             arguments = [name, str(Path(folder) / "in"), str(out), str(cores), str(tokenizer.resolve())]
-            found = launch.launch([sys.executable, "-m", "benchmarks.pipeline_chain", *arguments], cores)
+            runs_it = str(python) if name == "toolkit" else sys.executable
+            found = launch.launch([runs_it, "-m", "benchmarks.pipeline_chain", *arguments], cores)
             if "error" not in found:
                 left[name] = _ours_left(out / "lake") if name == "toolkit" else _chain_left(out)
                 found["stages"] = left[name].pop("stages")
