@@ -258,3 +258,12 @@ def test_a_folder_of_somebody_else_is_refused(world, tokenizer):
 def test_a_tokenizer_that_is_not_there_is_refused(world):
     with pytest.raises(RequestError, match="no file at"):
         pack("tokenizer.json")
+
+
+def test_a_reader_knows_the_tokenizer_by_its_canaries(world, tokenizer):
+    pack(tokenizer)
+    folder = world / "out" / "gold" / "sft"
+    open_gold(folder, tokenizer=tokenizer)
+    (world / "other.json").write_bytes(train(["quite another text " * 9], 300, ()))
+    with pytest.raises(RequestError, match="not the one that made the data"):
+        open_gold(folder, tokenizer=world / "other.json")

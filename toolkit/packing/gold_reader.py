@@ -19,24 +19,39 @@ import pyarrow as pa
 
 from toolkit.errors import RequestError
 from toolkit.packing.batches import Packs, flattened
+from toolkit.packing.canaries import check_canaries
+from toolkit.packing.canary_ids import CANARIES
 from toolkit.packing.decoded_parts import MEMORY, SIDES, DecodedParts
 from toolkit.packing.epochs import epoch_order
 from toolkit.packing.gather import gather
 from toolkit.packing.gold_parts import SCHEMAS, Gold, gold_parts
 from toolkit.packing.schedule import Order, Schedule
+from toolkit.packing.tokenizer import load
 
 _IDENTITY = {"id", "doc_ids", "doc_starts"}
 Form = Callable[[Packs], dict[str, Any]]
 
 
 def open_gold(
-    folder: str | Path, verify: bool = False, cache: str | Path | None = None, memory: int = MEMORY
+    folder: str | Path,
+    verify: bool = False,
+    cache: str | Path | None = None,
+    memory: int = MEMORY,
+    tokenizer: str | Path | None = None,
 ) -> GoldReader:
     """Open a folder of gold; ``verify``: compare every file's sha256 too. Errors as of ``gold_parts``.
 
     ``cache``: a folder on this machine for decoded parts; without it ``memory`` bytes of them are kept.
+    ``tokenizer``: a tokenizer.json that must give the gold's canaries their ids, else RequestError; with
+    ``verify`` that which lies in the lake, if there is one.
     """
-    return GoldReader(gold_parts(folder, verify), Path(cache) if cache else None, memory)
+    gold = gold_parts(folder, verify)
+    beside = gold.folder.parent.parent / "tokenizer.json"
+    if tokenizer is None and verify and beside.is_file() and CANARIES in gold.metadata:
+        tokenizer = beside
+    if tokenizer is not None:
+        check_canaries(gold.metadata.get(CANARIES, "nothing"), load(tokenizer))
+    return GoldReader(gold, Path(cache) if cache else None, memory)
 
 
 class GoldReader:

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from toolkit import packing
-from toolkit.errors import ToolkitError
+from toolkit.errors import RequestError, ToolkitError
 from toolkit.ingest import payload_of
 from toolkit.pipeline.deliveries import unbalanced
 from toolkit.pipeline.gold_files import gold_ids
@@ -238,17 +238,29 @@ def _table_group(folder: Path, id_column: str, size_column: str) -> Group:
 def _gold(found: Audit, manifest: Mapping[str, Any], ledger: Ledger) -> None:
     facts = {item["task"]: item for item in manifest["gold"]}
     ids, tokens, documents = IdHash(), 0, 0
+    canaries: set[bytes] = set()
     for path in sorted((found.lake / "gold").rglob("*.parquet")):
         name = path.relative_to(found.lake)
         table = pq.read_table(path, use_threads=False)
         regime, number = path.parent.name, int(path.stem.removeprefix("part-"))
         stated = facts.get(f"gold {regime} {number}", {})
+        canaries.add((table.schema.metadata or {}).get(b"canaries", b""))
         same = str(packing.tokens_hash(table)) == stated.get("tokens_hash")
         found.expect(same, f"{name}: its documents are not those that were packed")
         names, count = gold_ids(table)
         ids, tokens, documents = ids + IdHash.of(names), tokens + count, documents + len(names)
+    for stored in canaries:
+        _canaries(found, stored)
     own = tokens - ledger.overhead.get("repeated", 0)
     _same(found, "gold", Group(documents, own, ids), ledger.records_out)
+
+
+def _canaries(found: Audit, stored: bytes) -> None:
+    """Whether the lake's tokenizer, in the library that is installed, gives known texts the ids they had."""
+    try:
+        packing.check_canaries(stored, packing.load(found.lake / "tokenizer.json"))
+    except RequestError as error:
+        found.expect(False, f"tokenizer.json: {error}")
 
 
 def _sources(found: Audit, manifest: Mapping[str, Any], ingest: Ledger) -> None:
