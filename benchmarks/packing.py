@@ -1,8 +1,9 @@
 """Packing beside its peers, on the same lengths.
 
-    python -m benchmarks.packing [--lengths] [--truth] [--stage] [--tokenizer tokenizer.json] [--quick]
+    python -m benchmarks.packing [--lengths [--packers ...]] [--truth] [--stage] [--tokenizer F] [--quick]
 
-Without a part, all of them; ``--quick`` makes everything tiny, to see that it runs, and records nothing.
+Without a part, all of them; ``--quick`` makes everything tiny, to see that it runs, and records nothing;
+``--packers`` tries only these, and leaves the other rows as they were recorded.
 The peers are TRL, axolotl, Megatron Bridge and LightBinPack: pip install trl lightbinpack 'torch==2.13.0',
 then pip install --no-deps axolotl megatron-bridge (only their packing modules are imported, and those
 need torch, numba and tqdm). One that is not installed, or fails, says so in its row. Results, every
@@ -15,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks import packing_lengths, packing_stage, packing_truth
-from benchmarks.launch import record
+from benchmarks.launch import record, recorded
 from benchmarks.packing_peers import PACKERS
 
 PEERS = ("trl", "datasets", "axolotl", "megatron-bridge", "lightbinpack", "torch")
@@ -28,6 +29,8 @@ def main() -> None:
     options = _options()
     if options.lengths:
         found = packing_lengths.lengths(options.documents, options.repeat, options.limit, options.packers)
+        before = [] if options.quick else recorded("packing").get("lengths", {}).get("found", [])
+        found = packing_lengths.merged(before, found)
         _end(options, "lengths", found, packing_lengths.tables(found))
     if options.truth:
         rows = packing_truth.truth(options.records, options.tokenizer)

@@ -78,8 +78,21 @@ def _case(case: str, given: np.ndarray, capacity: int, runs: dict[str, list[laun
         "tokens": int(given.sum()),
         "fewest_packs": bound,
         "least_spread": packing.least_spread(given, capacity, bound),
-        "rows": [{"name": name, "does": PACKERS[name].does, "runs": runs[name]} for name in runs],
+        "rows": [
+            {"name": name, "does": PACKERS[name].does, "command": " ".join(sys.argv[1:]), "runs": runs[name]}
+            for name in runs
+        ],
     }
+
+
+def merged(before: list[Row], now: list[Row]) -> list[Row]:
+    """The cases of now, with the rows of before that were not measured again on as many lengths."""
+    told = {(case["case"], case["documents"]): case["rows"] for case in before}
+    cases = []
+    for case in now:
+        rows = {row["name"]: row for row in told.get((case["case"], case["documents"]), []) + case["rows"]}
+        cases.append(case | {"rows": [rows[name] for name in PACKERS if name in rows]})
+    return cases
 
 
 def table(case: Row) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -32,6 +33,7 @@ from toolkit import packing
 
 Call = Callable[[], Any]
 BUFFER = 16_384
+MEMORY = 12 << 30  # bytes a contestant may ask for: one that wants more fails, and takes no other with it
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def measure(lengths: np.ndarray, capacity: int, packer: Packer, result: Any) -> 
 def main() -> None:
     """Time one contestant once and write down what it cost and what its packs are worth."""
     name, path, capacity, limit, out = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     packer, lengths = PACKERS[name], np.load(path)
     packer.prepare(lengths[:500], int(capacity))()
     call = packer.prepare(lengths, int(capacity))
