@@ -184,7 +184,7 @@ def _unchanged(corpus: pa.Table, found: Any, workers: int) -> Facts:
 
 
 def _is_result(path: Path) -> bool:
-    return path.is_file() and path.name != ".lock"
+    return path.is_file() and path.name not in (".lock", "timings.json")  # how long it took differs
 
 
 def shingles(text: str, n: int = 5) -> set[tuple[str, ...]]:
