@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.packing.batches import flattened, packs_of_rows, padded
-from toolkit.packing.canary_ids import check_canary_ids
+from toolkit.packing.canaries import check_canary_ids
 from toolkit.packing.gold_reader import open_gold
 from toolkit.packing.schedule import in_order
 from toolkit.storage import read_parquet
@@ -213,17 +213,16 @@ def test_prompts_come_with_their_verifiers(tmp_path):
 
 
 def test_a_tokenizer_is_told_from_another_by_the_ids_it_gives():
-    metadata = {
-        "canaries": json.dumps({"texts": [["ab", [1, 2, 3]], ["", []]]}),
-        "tokenizer_sha256": "f00",
-    }
+    stored = json.dumps({"texts": [["ab", [1, 2, 3]], ["", []]], "sha256": "", "version": "1"})
     ids = {"ab": [1, 2, 3], "": []}
-    assert check_canary_ids(metadata, lambda text: np.array(ids[text], np.int32)) == 2
+    assert check_canary_ids(stored, lambda text: np.array(ids[text], np.int32)) == 2
     for wrong in ([1, 2], [1, 2, 3, 4], [1, 9, 3]):
-        with pytest.raises(RequestError, match=r"not the tokenizer that made the gold.*f00"):
-            check_canary_ids(metadata, (ids | {"ab": wrong}).get)
-    with pytest.raises(RequestError, match="hold no canaries"):
-        check_canary_ids({}, len)
+        with pytest.raises(
+            RequestError, match=r"not the one that made the data: 'ab' has the ids \[1, 2, 3\]"
+        ):
+            check_canary_ids(stored, (ids | {"ab": wrong}).get)
+    with pytest.raises(RequestError, match="cannot be read"):
+        check_canary_ids("null", len)
 
 
 def test_without_pytorch_the_message_says_how_to_install_it(monkeypatch):

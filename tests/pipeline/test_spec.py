@@ -2,15 +2,30 @@ import datetime
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolkit import packing
 from toolkit.errors import RequestError
+from toolkit.packing import READY
+from toolkit.packing.limits import Policy
 from toolkit.pipeline.spec import tables
 from toolkit.pipeline.spec.reader import _RANGES, load_spec, parse_spec
-from toolkit.pipeline.spec.tables import EvalSet, LakeTable, Packing, Quality, Source, Spec, as_data
+from toolkit.pipeline.spec.tables import (
+    METHODS,
+    OVER,
+    TEMPLATES,
+    EvalSet,
+    LakeTable,
+    Packing,
+    Quality,
+    Source,
+    Spec,
+    as_data,
+)
 from toolkit.pipeline.spec.toml_lines import key_lines
 from toolkit.pipeline.spec.writer import to_toml
 
@@ -361,3 +376,9 @@ def test_keys_are_found_on_their_lines():
         "d.set[0]": 12,
         "d.set[0].z": 13,
     }
+
+
+def test_what_a_spec_may_ask_of_packing_is_what_packing_has():
+    assert set(TEMPLATES) == set(READY)
+    assert set(METHODS) == set(packing.METHODS)
+    assert get_args(Policy) == OVER

@@ -22,8 +22,7 @@ from toolkit.packing.balanced import balanced
 from toolkit.packing.batches import Packs, flattened, padded
 from toolkit.packing.boundaries import cu_seqlens, position_ids, seq_idx
 from toolkit.packing.bounds import fewest_packs_bound, least_spread
-from toolkit.packing.canaries import canaries, check_canaries
-from toolkit.packing.canary_ids import check_canary_ids
+from toolkit.packing.canaries import canaries, check_canaries, check_canary_ids
 from toolkit.packing.concat_and_cut import Pieces, concat_and_cut
 from toolkit.packing.conversations import runs_of
 from toolkit.packing.encode import ENCODED, encode

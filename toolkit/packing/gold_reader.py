@@ -20,7 +20,6 @@ import pyarrow as pa
 from toolkit.errors import RequestError
 from toolkit.packing.batches import Packs, flattened
 from toolkit.packing.canaries import check_canaries
-from toolkit.packing.canary_ids import CANARIES
 from toolkit.packing.decoded_parts import MEMORY, SIDES, DecodedParts
 from toolkit.packing.epochs import epoch_order
 from toolkit.packing.gather import gather
@@ -47,10 +46,10 @@ def open_gold(
     """
     gold = gold_parts(folder, verify)
     beside = gold.folder.parent.parent / "tokenizer.json"
-    if tokenizer is None and verify and beside.is_file() and CANARIES in gold.metadata:
+    if tokenizer is None and verify and beside.is_file() and "canaries" in gold.metadata:
         tokenizer = beside
     if tokenizer is not None:
-        check_canaries(gold.metadata.get(CANARIES, "nothing"), load(tokenizer))
+        check_canaries(gold.metadata.get("canaries", "null"), load(tokenizer))
     return GoldReader(gold, Path(cache) if cache else None, memory)
 
 

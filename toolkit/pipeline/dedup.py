@@ -21,14 +21,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.errors import RequestError, ToolkitError
+from toolkit.errors import RequestError
 from toolkit.pipeline.compare import compare
 from toolkit.pipeline.deduped import Deduped
 from toolkit.pipeline.jobs import WORK, job_key
 from toolkit.pipeline.losses import check_losses, loss_alarms, losses_of
+from toolkit.pipeline.out_folder import TIMINGS, claim, publish, published, unpublish
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.runner import Runner
-from toolkit.pipeline.settled import INDEX, MANIFEST, Settled, mask_name, read_settled, settings_data
+from toolkit.pipeline.settled import INDEX, Settled, mask_name, read_settled, settings_data
 from toolkit.pipeline.spec.reader import check_dedup
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.corpus import load_corpus
@@ -50,16 +51,13 @@ from toolkit.storage import (
     Output,
     PartManifest,
     clean_leftovers,
-    digest_json,
     locked,
     read_array,
     read_json,
     write_array,
-    write_json,
     writing,
 )
 
-TIMINGS = "timings.json"  # alone of all files it differs between runs
 EVIDENCE_PATH = "evidence/duplicates.parquet"
 
 
@@ -132,7 +130,7 @@ def _into(
     if out in against:
         raise RequestError(f"{out} cannot be held against itself: give the new texts a folder of their own.")
     check_apart(out, inputs)
-    _make_folder(out)
+    claim(out, "dedup", {INDEX})
     with locked(out):
         clean_leftovers(out)
         parts = text_parts(inputs, out / WORK)
@@ -140,13 +138,13 @@ def _into(
             "dedup", parts=[part.identity() for part in parts], text=text,
             settings=as_data(settings), against=digests,
         )  # fmt: skip
-        if (before := _published(out, key)) is not None:
+        if (before := published(out, key)) is not None:
             shutil.rmtree(out / WORK, ignore_errors=True)
             return _result(out, before, started, False)
-        for name in (MANIFEST, TIMINGS):
-            (out / name).unlink(missing_ok=True)
+        unpublish(out)
         manifest = _build(out, parts, text, settings, held, runner) | {"key": key, "against": digests}
-        _publish(out, manifest, runner.timings)
+        written = [*out.glob("part-*"), *(out / INDEX).glob("*"), *(out / "quarantine").rglob("part-*")]
+        publish(out, manifest, runner.timings, written)
         return _result(out, manifest, started, True)
 
 
@@ -228,37 +226,6 @@ def _join_evidence(out: Path, pieces: Sequence[Path]) -> None:
             with pq.ParquetFile(piece) as source:
                 for batch in source.iter_batches(use_threads=False):
                     file.write_batch(batch)
-
-
-def _make_folder(out: Path) -> None:
-    known = {MANIFEST, WORK, INDEX, "evidence", "quarantine", ".lock"}
-    if out.is_dir() and not (out / WORK).exists() and not (out / MANIFEST).exists():
-        strangers = sorted(path.name for path in out.iterdir() if path.name not in known)
-        if strangers:
-            raise RequestError(f"{out} is not empty ({strangers[0]}): give dedup a new folder.")
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _published(out: Path, key: str) -> Mapping[str, Any] | None:
-    """The manifest if this very dedup was finished before and its files are there."""
-    try:
-        manifest = read_json(out / MANIFEST)
-        whole = all((out / file["path"]).stat().st_size == file["size"] for file in manifest["files"])
-    except (ToolkitError, OSError, KeyError, TypeError):
-        return None
-    return manifest if whole and manifest.get("key") == key else None
-
-
-def _publish(out: Path, manifest: dict[str, Any], timings: Mapping[str, Any]) -> None:
-    """Sweep what an earlier dedup left under other names, and write the manifest last."""
-    named = {out / file["path"] for file in manifest["files"]}
-    for path in [*out.glob("part-*"), *(out / INDEX).glob("*"), *(out / "quarantine").rglob("part-*")]:
-        if path not in named:
-            path.unlink()
-    manifest["sha256"] = digest_json(manifest)
-    write_json(out / TIMINGS, timings)
-    write_json(out / MANIFEST, manifest)
-    shutil.rmtree(out / WORK, ignore_errors=True)
 
 
 def _result(out: Path, manifest: Mapping[str, Any], started: float, worked: bool) -> Deduped:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import RequestError, ToolkitError
+from toolkit.errors import RequestError
 from toolkit.pipeline.build import check_gold
-from toolkit.pipeline.jobs import WORK, job_key
+from toolkit.pipeline.jobs import WORK, job_key, manifest_beside
+from toolkit.pipeline.out_folder import claim, publish, published, unpublish
 from toolkit.pipeline.packed import Packed
 from toolkit.pipeline.plan import Pins
 from toolkit.pipeline.progress import Progress, Silent
@@ -34,28 +35,15 @@ from toolkit.pipeline.workers import Workers
 from toolkit.records import REGIMES
 from toolkit.storage import (
     Ledger,
+    Output,
     PartManifest,
     clean_leftovers,
-    digest_json,
     locked,
-    read_json,
     sha256_file,
-    write_json,
 )
 
-MANIFEST, TIMINGS = "MANIFEST.json", "timings.json"
-_OURS = {
-    MANIFEST,
-    TIMINGS,
-    WORK,
-    "gold",
-    "evidence",
-    "quarantine",
-    "tokenizer.json",
-    "tokenizer.manifest.json",
-    "chat_template.json",
-    ".lock",
-}
+_LAYERS = ("gold", "evidence", "quarantine")
+_OURS = {*_LAYERS, "tokenizer.json", "tokenizer.manifest.json", "chat_template.json"}
 
 
 def pack(
@@ -93,7 +81,7 @@ def pack(
     settings = Packing(context, str(given), template=ready, method=method, over=over)
     check_packing(settings, Path.cwd())
     check_apart(folder, named)
-    _make_folder(folder)
+    claim(folder, "pack", _OURS)
     with Workers(workers, cluster) as pool, locked(folder):
         runner = Runner(pool, progress or Silent())
         clean_leftovers(folder)
@@ -102,14 +90,14 @@ def pack(
         pins = Pins(sha256_file(given), None if settings.template in TEMPLATES else sha256_file(Path(ready)))
         used = as_data(settings) | {name: sha for name, sha in vars(pins).items() if sha}
         key = job_key("pack", parts=identity, settings=used, regime=regime)
-        if (before := _published(folder, key)) is not None:
+        if (before := published(folder, key)) is not None:
             shutil.rmtree(folder / WORK, ignore_errors=True)
             return Packed(folder, before, time.perf_counter() - started, False)
-        for name in (MANIFEST, TIMINGS):
-            (folder / name).unlink(missing_ok=True)
+        unpublish(folder)
         manifest = _build(folder, parts, settings, pins, regime, runner) | {"key": key, "settings": used}
         runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}
-        _publish(folder, manifest, runner.timings)
+        layers = [path for name in _LAYERS for path in (folder / name).rglob("part-*") if path.is_file()]
+        publish(folder, manifest, runner.timings, layers)
         return Packed(folder, manifest, time.perf_counter() - started, True)
 
 
@@ -121,11 +109,14 @@ def _build(
     silver = [(part.part, one.outputs[0].sha256) for part, one in zip(parts, read, strict=True)]
     jobs = token_jobs(out, silver, tokenizer, settings, SILVER)
     tokens = runner.stage("tokens", jobs)
-    gold = runner.stage("gold", gold_jobs(out, jobs))
+    packs = gold_jobs(out, jobs)
+    gold = runner.stage("gold", packs)
     ledgers = [_total("records", "bytes", read), _total("packing", "tokens", tokens)]
     check_gold(ledgers[1], gold)
     made = [manifest for group in (read, [tokenizer], tokens, gold) for manifest in group]
     outputs = [o for one in made for o in one.outputs if not o.path.startswith(".")]
+    beside = [manifest_beside(job.output) for job in packs]  # what readers of gold go by
+    outputs += [Output.of(out, path, 0) for path in (out / "tokenizer.manifest.json", *beside)]
     return {
         "format": 1,
         "inputs": [[part.name, part.line, part.part] for part in parts],
@@ -138,39 +129,3 @@ def _build(
 
 def _total(stage: str, unit: str, manifests: Sequence[PartManifest]) -> Ledger:
     return sum((manifest.ledgers[0] for manifest in manifests), Ledger(stage, unit)).check()
-
-
-def _make_folder(out: Path) -> None:
-    if out.is_dir() and not (out / WORK).exists() and not (out / MANIFEST).exists():
-        strangers = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
-        if strangers:
-            raise RequestError(f"{out} is not empty ({strangers[0]}): give pack a new folder.")
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _published(out: Path, key: str) -> Mapping[str, Any] | None:
-    """The manifest if this very packing was finished before and its files are there."""
-    try:
-        manifest = read_json(out / MANIFEST)
-        whole = all((out / file["path"]).stat().st_size == file["size"] for file in manifest["files"])
-    except (ToolkitError, OSError, KeyError, TypeError):
-        return None
-    return manifest if whole and manifest.get("key") == key else None
-
-
-def _publish(out: Path, manifest: dict[str, Any], timings: Mapping[str, Any]) -> None:
-    """Sweep what an earlier call left under other names, and write the manifest last."""
-    named = {out / file["path"] for file in manifest["files"]}
-    for path in _parts_in(out):
-        of = path.name.removesuffix(".manifest.json")
-        if path not in named and not any(path.parent / f"{of}{end}" in named for end in ("", ".parquet")):
-            path.unlink()
-    manifest["sha256"] = digest_json(manifest)
-    write_json(out / TIMINGS, timings)
-    write_json(out / MANIFEST, manifest)
-    shutil.rmtree(out / WORK, ignore_errors=True)
-
-
-def _parts_in(out: Path) -> Iterator[Path]:
-    for folder in ("gold", "evidence", "quarantine"):
-        yield from (path for path in (out / folder).rglob("part-*") if path.is_file())

@@ -9,11 +9,11 @@ from typing import Any
 
 from toolkit.dedup.normalise import VERSION
 from toolkit.errors import RequestError
+from toolkit.pipeline.out_folder import MANIFEST
 from toolkit.pipeline.spec.tables import Dedup, as_data
 from toolkit.pipeline.stages.masks import Masks
 from toolkit.storage import read_json
 
-MANIFEST = "MANIFEST.json"
 INDEX = "index"
 _AGREE = ("shingle", "scheme", "seed", "threshold", "recall", "slots", "keep", "common", "normalise")
 
