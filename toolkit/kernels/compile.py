@@ -34,6 +34,7 @@ OUT_U64S = _array(types.uint64, readonly=False)
 OUT_U32S = _array(types.uint32, readonly=False)
 OUT_PAIRS = _array(types.int64, 2, readonly=False)
 OUT_SIGNATURES = _array(types.uint32, 2, readonly=False)
+OUT_DIGESTS = _array(types.uint8, 2, readonly=False)
 OUT_U64_TABLE = _array(types.uint64, 2, readonly=False)
 
 
