@@ -114,7 +114,7 @@ if AVAILABLE:
 
     @kernel(types.int64(POINTER, types.int64, POINTER))
     def _end(text, size, tail):
-        """Write what follows a row's last whole block: rest, 0x80, zeros, size in bits. Return its blocks, 1 or 2."""
+        """Write what ends a row: its rest, 0x80, zeros, its size in bits. Return the blocks of it, 1 or 2."""
         rest = size % BLOCK
         blocks = 1 if rest < BLOCK - 8 else 2
         for i in range(rest):
