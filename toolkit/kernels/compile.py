@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import njit, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.typeinfer import register_dispatcher
 from numba.extending import intrinsic
 
@@ -75,11 +76,13 @@ def kernel(signature: object, inline: bool = True):
         found = njit(cache=True, nogil=True, forceinline=inline)(function)
 
         def settle() -> None:
-            with register_dispatcher(found):
-                found.compile(signature)
-            found.disable_compile()
-            for hook in ("_compile_for_args", "get_call_template"):
-                vars(found).pop(hook, None)
+            with global_compiler_lock:  # of two threads that come at once one compiles
+                if found._can_compile:
+                    with register_dispatcher(found):
+                        found.compile(signature)
+                    found.disable_compile()
+                for hook in ("_compile_for_args", "get_call_template"):
+                    vars(found).pop(hook, None)
 
         def called(*_: Any) -> Any:
             settle()
