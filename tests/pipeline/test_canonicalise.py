@@ -72,10 +72,10 @@ def bronze(payloads):
 
 
 def one_by_one(monkeypatch):
-    def none(data, places, *_, **__):
+    def none(data, start, *_):
         empty = np.zeros(0, np.int64)
         nothing = plain_chats(data, empty, empty)
-        return Chats(np.zeros(len(places), bool), nothing.rows, nothing.roles, nothing.ends, nothing.text)
+        return Chats(np.zeros(len(start), bool), nothing.rows, nothing.roles, nothing.ends, nothing.text)
 
     monkeypatch.setattr(module, "read_chats", none)
 

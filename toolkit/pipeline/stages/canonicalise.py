@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from toolkit.ingest import bronze_places, payload_of, quarantine_line
+from toolkit.ingest import bronze_places, head_columns, payload_of, quarantine_line
 from toolkit.kernels.bronze_heads import ID, PAYLOAD
 from toolkit.pipeline.stages.books import group
 from toolkit.pipeline.stages.canonical_rows import Head, Rows, Texts
-from toolkit.pipeline.stages.chat_columns import chat_rows, chat_texts, read_chats
+from toolkit.pipeline.stages.chat_columns import chat_rows, chat_texts, in_order, read_chats
 from toolkit.records import SchemaError, canonical, decode_payload, searched_texts
 from toolkit.storage import Group, Ledger
 
-_Rows = TypeVar("_Rows", pa.Table, pa.Array)
 _head = msgspec.json.Decoder(Head).decode
 
 
@@ -66,7 +64,7 @@ def canonicalise(
     """
     data = np.frombuffer(lines, np.uint8)
     places = bronze_places(data, repeated)
-    chats = read_chats(data, places, regime, mapping, json_too=not searched)
+    chats = read_chats(data, places[:, PAYLOAD], places[:, PAYLOAD + 1], regime, mapping, not searched)
     few, aside = Rows(), _Set()
     fields, at = Texts(), [np.flatnonzero(chats.plain)]
     for row in np.flatnonzero(~chats.plain).tolist():
@@ -84,10 +82,11 @@ def canonicalise(
     said, compared, every = chat_texts(chats)
     every_of_few = few.every()
     order = pa.array(np.argsort(np.concatenate(at), kind="stable"))
+    table = chat_rows(head_columns(data, places[chats.plain]), chats, every)
     table, compared, every, asked = (
-        _in_order(one, other, order)
+        in_order(one, other, order)
         for one, other in (
-            (chat_rows(data, places[chats.plain], chats, every), few.table(every_of_few)),
+            (table, few.table(every_of_few)),
             (compared, few.compared()),
             (every, every_of_few),
             (said if searched else Texts.none(len(said)), fields.lists()),
@@ -102,11 +101,3 @@ def canonicalise(
 def _line(data: np.ndarray, place: np.ndarray) -> bytes:
     start = place[ID] - len(b'{"record_id":"')
     return data[start : place[PAYLOAD + 1] + 1].tobytes()
-
-
-def _in_order(one: _Rows, other: _Rows, order: pa.Array) -> _Rows:
-    """Rows of both, as ``order`` takes them from the first and then the other; nothing moves for nothing."""
-    if not len(one) or not len(other):
-        return one if len(one) else other
-    both = [one, other]
-    return (pa.concat_tables(both) if isinstance(one, pa.Table) else pa.concat_arrays(both)).take(order)

@@ -6,31 +6,35 @@ record beside its payload is the same for whole runs of lines. So no Python obje
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from toolkit.ingest import head_columns
 from toolkit.kernels import to_text
-from toolkit.kernels.bronze_heads import PAYLOAD
 from toolkit.kernels.chat import Chats, plain_chats
 from toolkit.pipeline.stages.canonical_rows import Texts, token_estimates
 from toolkit.records import CANONICAL, MESSAGE, ORIGIN
 from toolkit.records.schema import ROLES
 
+Rows = TypeVar("Rows", pa.Table, pa.Array)
 _SYSTEM = ROLES.index("system")
 
 
 def read_chats(
-    data: np.ndarray, places: np.ndarray, regime: str, mapping: Mapping | None, json_too: bool
+    data: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    regime: str,
+    mapping: Mapping[str, Sequence[str]] | None,
+    json_too: bool = True,
 ) -> Chats:
-    """The plain chats among bronze lines; none in a regime or under a map that reads them otherwise."""
-    payloads = places[:, PAYLOAD], places[:, PAYLOAD + 1]
+    """The plain chats among payloads; none in a regime or under a map that reads them otherwise."""
     if mapping or regime not in ("auto", "sft"):
-        none = plain_chats(data, *(ends[:0] for ends in payloads))
-        return Chats(np.zeros(len(places), np.bool_), none.rows, none.roles, none.ends, none.text)
-    return plain_chats(data, *payloads, json_too)
+        none = plain_chats(data, start[:0], stop[:0])
+        return Chats(np.zeros(len(start), np.bool_), none.rows, none.roles, none.ends, none.text)
+    return plain_chats(data, start, stop, json_too)
 
 
 def chat_texts(chats: Chats) -> tuple[pa.LargeListArray, pa.LargeStringArray, pa.LargeStringArray]:
@@ -43,20 +47,28 @@ def chat_texts(chats: Chats) -> tuple[pa.LargeListArray, pa.LargeStringArray, pa
     return fields, Texts.joined(ends, compared), Texts.joined(chats.rows, said)
 
 
-def chat_rows(data: np.ndarray, places: np.ndarray, chats: Chats, every: pa.LargeStringArray) -> pa.Table:
-    """The chats as rows of schema ``CANONICAL`` (``quality`` null); ``places`` are theirs alone."""
-    head = head_columns(data, places)
-    rows = len(places)
-    columns = {field.name: pa.nulls(rows, field.type) for field in CANONICAL}
+def chat_rows(head: Mapping[str, pa.Array], chats: Chats, every: pa.LargeStringArray) -> pa.Table:
+    """The chats as rows of schema ``CANONICAL`` (``quality`` null).
+
+    ``head`` are the columns of ``ingest.head_columns`` for them alone; a column that it lacks is null.
+    """
+    columns = {field.name: pa.nulls(len(every), field.type) for field in CANONICAL}
     columns |= {field.name: head[field.name].cast(field.type) for field in CANONICAL if field.name in head}
     columns["id"] = head["record_id"].cast(pa.string())
-    columns["regime"] = pa.repeat(pa.scalar("sft", pa.string()), rows)
+    columns["regime"] = pa.repeat(pa.scalar("sft", pa.string()), len(every))
     columns["messages"] = _messages(chats)
-    columns["origin"] = pa.StructArray.from_arrays(
-        [head[field.name].cast(field.type) for field in ORIGIN], fields=list(ORIGIN)
-    )
+    place = [head[field.name].cast(field.type) for field in ORIGIN]
+    columns["origin"] = pa.StructArray.from_arrays(place, fields=list(ORIGIN))
     columns["token_estimate"] = token_estimates(every)
     return pa.Table.from_arrays([columns[name] for name in CANONICAL.names], schema=CANONICAL)
+
+
+def in_order(one: Rows, other: Rows, order: pa.Array) -> Rows:
+    """Rows of both, as ``order`` takes them from the first and then the other; nothing moves for nothing."""
+    if not len(one) or not len(other):
+        return one if len(one) else other
+    both = [one, other]
+    return (pa.concat_tables(both) if isinstance(one, pa.Table) else pa.concat_arrays(both)).take(order)
 
 
 def _messages(chats: Chats) -> pa.ListArray:
