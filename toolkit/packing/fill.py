@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.skeleton import CALLS, LITERAL, LSTRIP, RSTRIP, STRIP, Parts
 
 
@@ -24,15 +24,14 @@ def _readonly(dtype: numba.types.Type, dims: int = 1) -> numba.types.Array:
 _BYTES, _I64, _PAIRS = _readonly(numba.uint8), _readonly(numba.int64), _readonly(numba.int64, 2)
 
 
-@njit(numba.boolean(numba.uint8), cache=True, nogil=True)
+@kernel(numba.boolean(numba.uint8), inline=False)
 def _space(byte):
     return byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
 
 
-@njit(
+@kernel(
     numba.void(_BYTES, _I64, numba.int64[:, ::1]),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _stripped(data, offsets, out):
     """Find where each text begins and ends without the ASCII white space around it."""
@@ -45,13 +44,12 @@ def _stripped(data, offsets, out):
         out[i, 0], out[i, 1] = start, end
 
 
-@njit(
+@kernel(
     numba.void(
         *(_BYTES, _BYTES, _BYTES, _BYTES, _I64, _I64, _I64, _PAIRS, _PAIRS),
         numba.boolean[::1],
     ),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _compare(rendered, literal, contents, calls, begin, finish, source, starts, lengths, same):
     """Say for each row whether its parts are its rendering."""
@@ -76,10 +74,9 @@ def _compare(rendered, literal, contents, calls, begin, finish, source, starts, 
         same[row] = good
 
 
-@njit(
+@kernel(
     numba.void(_BYTES, _I64, _I64, _I64, numba.uint8[::1]),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def copy_bytes(source, starts, lengths, targets, out):
     """Copy ``source[starts[i]:][:lengths[i]]`` to ``out[targets[i]:]`` for every i."""
