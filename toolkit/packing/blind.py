@@ -8,23 +8,21 @@ rendering, and need not be made. Three things could break the induction, and eac
 
     an operation looks at a text     ``Unseen`` is no ``str``, and raises Looked for all it does not list
     code asks for the type           filters and tests get unseen text only by the lists below
-    a budget ends one run alone      costs are bounded for all contents: ``longest``
+    a budget ends one run alone      costs are bounded for all contents (``blind_budget``)
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from toolkit.packing.budget import ROOM, ROOM_A_CHARACTER, STEPS, STEPS_A_MESSAGE
+from toolkit.packing.blind_budget import BlindBudget
 from toolkit.packing.sandbox import Sandbox
 from toolkit.packing.traced import METHODS
 from toolkit.packing.unseen import (
     STRIPS,
     Looked,
-    Size,
     Unseen,
     UnseenMethod,
     Written,
@@ -36,90 +34,53 @@ from toolkit.packing.unseen import (
 
 # filters that hand on what a list holds, or ask whether it is true, and nothing else; ``join`` is ours
 _CARRY = frozenset(
-    ["count", "first", "items", "join", "last", "length", "list", "map", "reverse"]
-    + ["reject", "rejectattr", "select", "selectattr"]
+    [
+        "count",
+        "first",
+        "items",
+        "join",
+        "last",
+        "length",
+        "list",
+        "map",
+        "reject",
+        "rejectattr",
+        "reverse",
+        "select",
+        "selectattr",
+    ]
 )
 _DEFAULT = frozenset(["d", "default"])  # ask whether it is defined, or true
 # tests whose answer is the same for every text that is not empty
 _OF_ALL_TEXT = frozenset(
-    ["boolean", "callable", "defined", "false", "float", "integer", "iterable", "mapping", "none", "number"]
-    + ["sequence", "string", "true", "undefined"]
+    [
+        "boolean",
+        "callable",
+        "defined",
+        "false",
+        "float",
+        "integer",
+        "iterable",
+        "mapping",
+        "none",
+        "number",
+        "sequence",
+        "string",
+        "true",
+        "undefined",
+    ]
 )
 _ALONE = (None, True, False)
-_CHARACTERS = 4096  # one step's worth of characters, and what makes a turn of a loop dearer by one
-_TOLL = object()
 _VISITS = 200_000
 
 
-class BlindSandbox(Sandbox):
+class BlindSandbox(BlindBudget, Sandbox):
     """A sandbox for ``Unseen`` text. Whoever runs it catches ``Looked``."""
 
     def __init__(self, tracing: bool, functions: dict[str, Callable]) -> None:
         super().__init__(tracing, functions)
         self.filters = {name: self._filter(name, function) for name, function in self.filters.items()}
         self.tests = {name: _test(name, function) for name, function in self.tests.items()}
-
-    # -- what it costs ---------------------------------------------------------------------
-    #
-    # With C characters of content, T = 1 + C // 4096 and n messages, a rendering has 200,000 + 64 n T
-    # steps. A text of ``own`` characters and message i's content times_i over has at most own + k C,
-    # k the largest times_i. So all that a run spends is at most
-    #
-    #     fixed + turns * T + sum_i weight_i * c_i / 4096   <=   fixed + (turns + max_i weight_i) * T
-    #
-    # and there is room for such a text whatever C is if own fits without contents and k <= 64.
-
-    def begin(self, characters: int, messages: int, turns: dict[int, int]) -> None:
-        """Start a run."""
-        super().begin(characters, messages, turns)
-        self.toll = _TOLL
-        self.fixed = self.turned = self.visits = 0
-        self.weights: Counter[int] = Counter()
-        self.messages = messages
-
-    def spend(self, steps: Any) -> None:
-        """Count the cost. Raises Looked where even without contents it would be too much."""
-        if steps is _TOLL:
-            self.turned += 1
-        else:
-            self.fixed += steps
-        if self.fixed + self.turned > STEPS:
-            raise Looked("steps")
-
-    def reserve(self, characters: Any) -> None:
-        """Pay for a text of a known or a bounded length."""
-        size = characters if isinstance(characters, Size) else Size(characters, Counter())
-        if size.own > ROOM or size.most > ROOM_A_CHARACTER:
-            raise Looked("room")
-        self._weigh(size, 1)
-
-    def _weigh(self, size: Size, each: int) -> None:
-        """Pay ``each`` for 4096 characters, and two for what is rounded."""
-        self.spend(2 + each * size.own // _CHARACTERS)
-        for message, times in size.times.items():
-            self.weights[message] += each * times
-
-    def longest(self) -> int:
-        """Return how many characters contents may have in all so that no budget ends the run; 0 for none."""
-        tolled = self.turned + max(self.weights.values(), default=0) - STEPS_A_MESSAGE * self.messages
-        if self.fixed + tolled > STEPS:
-            return 0
-        return 1 << 62 if tolled <= 0 else ((STEPS - self.fixed) // tolled - 1) * _CHARACTERS
-
-    def weigh(self, value: Any, depth: int = 0) -> Any:
-        """Count what a value holds."""
-        if isinstance(value, Unseen):
-            self.spend(1)
-            return size_of([value])
-        return super().weigh(value, depth)
-
-    def _charge(self, value: Any) -> None:
-        if isinstance(value, Unseen):
-            self._weigh(size_of([value]), 64)
-        else:
-            super()._charge(value)
-
-    # -- what may be done ------------------------------------------------------------------
 
     def concat(self, parts: Any) -> Any:
         """Join the pieces of a rendering, or of a captured block or macro."""

@@ -146,7 +146,7 @@ def _table(filled: _Filled, ends: np.ndarray, batch: Messages) -> tuple[np.ndarr
     runs, parts, literal = [np.empty((0, 4), np.int64)], [np.empty((0, 3), np.int64)], 0
     begins, before = [0], 0
     for one in filled.recipes:
-        runs.append(one.runs + [before, before, 0, 0])
+        runs.append(one.runs + np.array([before, before, 0, 0]))
         parts.append(one.parts + (one.parts[:, :1] < 0) * np.array([0, literal, literal]))
         before, literal = before + one.parts.shape[0], literal + one.literal.size
         begins.append(begins[-1] + one.runs.shape[0])

@@ -139,7 +139,7 @@ def _begin(parts, part, first, offsets, bare):
     if parts[part, 0] == LITERAL:
         return how
     at = first + parts[part, 0]
-    return bare[at, 0] if how == STRIP or how == LSTRIP else offsets[at]
+    return bare[at, 0] if how in (STRIP, LSTRIP) else offsets[at]
 
 
 @kernel(numba.int64(PAIRS, numba.int64, numba.int64, I64S, PAIRS))
@@ -148,7 +148,7 @@ def _end(parts, part, first, offsets, bare):
     if parts[part, 0] == LITERAL:
         return parts[part, 2]
     at, how = first + parts[part, 0], parts[part, 1]
-    return bare[at, 1] if how == STRIP or how == RSTRIP else offsets[at + 1]
+    return bare[at, 1] if how in (STRIP, RSTRIP) else offsets[at + 1]
 
 
 @kernel(

@@ -34,6 +34,7 @@ class Messages:
 
     @property
     def rows(self) -> int:
+        """How many conversations there are."""
         return self.ends.size - 1
 
     @property

@@ -1,4 +1,3 @@
-# ruff: noqa: D105  (the special methods are Python's)
 """Text that a template may pass on but not look at: stands for every content of one state at once.
 
     '<s>' + unseen(3).strip()        ->        '<s>' | content of message 3, stripped
@@ -23,8 +22,8 @@ _WITHOUT_RIGHT = {VERBATIM: RSTRIP, LSTRIP: STRIP}
 STRIPS = ("strip", "lstrip", "rstrip")
 
 
-class Looked(BaseException):  # noqa: N818  (not an error, and ``except Exception`` in Jinja must not stop it)
-    """A template looked at a content, so what it does may depend on it."""
+class Looked(BaseException):
+    """A template looked at a content. No Exception: Jinja catches these, and goes on."""
 
 
 @dataclass(frozen=True)
