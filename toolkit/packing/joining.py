@@ -93,7 +93,7 @@ def _batches(
     for group in (np.flatnonzero(ascii_only), np.flatnonzero(~ascii_only)):
         for rows in _windows(group, starts, stops, BATCH):
             chunks = _windows(rows, starts, stops, CHUNK)
-            yield [(chunk, _joined(data, starts, stops, chunk)) for chunk in chunks]
+            yield list(zip(chunks, _joined(data, starts, stops, rows, chunks), strict=True))
 
 
 def _windows(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, size: int) -> list[np.ndarray]:
@@ -121,11 +121,16 @@ def _read(
         yield rows, ids.astype(np.uint32, copy=False).view(np.int32)
 
 
-def _joined(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray) -> str:
+def _joined(
+    data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray, chunks: list[np.ndarray]
+) -> list[str]:
+    """Join the texts of rows, an END behind each, as one string a chunk of rows."""
     end = np.frombuffer(END.encode(), np.uint8)
-    out = np.empty(int((stops[rows] - starts[rows]).sum()) + end.size * rows.size, np.uint8)
+    ends = np.cumsum(stops[rows] - starts[rows] + end.size)
+    out = np.empty(int(ends[-1]), np.uint8)
     _join(data, starts, stops, rows, end, out)
-    return _text(memoryview(out))
+    edges = ends[np.cumsum([chunk.size for chunk in chunks]) - 1].tolist()
+    return [_text(memoryview(out)[a:b]) for a, b in pairwise([0, *edges])]
 
 
 def _texts(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray) -> list[str]:
