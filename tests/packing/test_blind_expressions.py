@@ -24,23 +24,21 @@ CONTENTS = [
     ("7", "\t", "[1]", ""),
 ]
 # what Python asks of any object, and what says nothing of a text
-HARMLESS = set(
-    [
-        "__bool__",
-        "__class__",
-        "__delattr__",
-        "__doc__",
-        "__eq__",
-        "__getattribute__",
-        "__getnewargs__",
-        "__init__",
-        "__init_subclass__",
-        "__ne__",
-        "__new__",
-        "__setattr__",
-        "__subclasshook__",
-    ]
-)
+HARMLESS = {
+    "__bool__",
+    "__class__",
+    "__delattr__",
+    "__doc__",
+    "__eq__",
+    "__getattribute__",
+    "__getnewargs__",
+    "__init__",
+    "__init_subclass__",
+    "__ne__",
+    "__new__",
+    "__setattr__",
+    "__subclasshook__",
+}
 
 
 def conversation(contents):
