@@ -60,16 +60,13 @@ def kill(process, moment):
 
 MOMENTS = [
     ".work/silver/.tmp-*",
-    "quarantine/records/part-00001*",
     ".work/silver/part-00002.manifest.json",
     "tokenizer.json",
     ".work/tokens/part-00001.arrow",
     "evidence/packing/.tmp-*",
-    ".work/tokens/part-00003.manifest.json",
     ".work/gold/sft.*",
     "gold/sft/part-00000.parquet",
     "gold/rl/*.parquet",
-    "timings.json",
     "MANIFEST.json",
 ]
 
