@@ -182,3 +182,28 @@ def test_the_hash_is_of_all_that_decides_the_text():
     ]
     assert len({one.sha256 for one in made}) == 4
     assert Template("other", "{{ eos_token }}").sha256 == made[0].sha256
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{{{{ messages|map(attribute='role')|{name} }}}}"
+        for name in ("capitalize", "lower", "trim", "upper", "title", "string", "replace('x', 'y')", "indent")
+    ]
+    + [
+        "{{ messages|map(attribute='role') }}",
+        "{{ [messages|map(attribute='role')] }}",
+        "{{ {'x': [messages.copy]}|string }}",
+        "{{ 'x' ~ [[namespace()]] }}",
+        "{{ [messages[0].items()]|upper }}",
+        "{{ [range]|join }}",
+    ],
+)
+def test_an_address_in_memory_is_never_written(written):
+    assert faults(written) == "template.unsafe"
+
+
+def test_a_fault_names_no_address_in_memory():
+    with pytest.raises(TemplateFault) as caught:
+        render(Template("t", "{{ raise_exception(messages|map(attribute='role')) }}"), TALK)
+    assert caught.value.detail == "a generator"

@@ -2,7 +2,9 @@
 
 template  conversations  runs              what a conversation's text is, and what of it is trained
 sandbox*  traced  renderer                 a template at work: what it may do, and who wrote what
-align  skeleton  fill  turns               each character of a rendering to its message
+align  skeleton  predict  turns            each character of a rendering to its message
+unseen  blind  blind_budget  proof         what no template looked at need not be rendered
+messages  edges  fill  rendered            conversations as buffers; the two ways to their runs
 library  joining  tokenizer  tokenizer_json  one tokenizer, pinned, in whichever release is installed
 vocabulary  round_trip  canaries           the bytes of its ids; proofs that it loses and changes nothing
 train  words  pairs                        a vocabulary of one's own

@@ -3,7 +3,7 @@
     messages -> shape -> recipe (proven once a shape)  -> contents copied between literals  -> runs
                       -> none                          -> each rendered, and cut            /
 
-Rendering a record costs as much as tokenizing 2 kB of it. A template that never looks at a content
+Rendering a record of 2 kB takes longer than tokenizing it. A template that never looks at a content
 writes the same around every content, so one blind run stands for all records of a shape (``blind``,
 ``proof``). The others, and what has tool calls, are rendered record by record (``rendered``).
 """

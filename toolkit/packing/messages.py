@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.kernels.buffers import text_buffers
-from toolkit.packing.fill import stripped
+from toolkit.packing.edges import stripped
 from toolkit.packing.skeleton import BLANK, EMPTY, TEXT
 from toolkit.records.schema import ROLES
 

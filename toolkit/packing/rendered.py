@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from toolkit.packing.align import align
-from toolkit.packing.fill import places, predicted
 from toolkit.packing.messages import Messages
+from toolkit.packing.predict import places, predicted
 from toolkit.packing.renderer import render_all
 from toolkit.packing.sandbox import TemplateFault
 from toolkit.packing.skeleton import (

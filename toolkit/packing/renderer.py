@@ -22,6 +22,7 @@ from jinja2 import Environment, nodes
 from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 from jinja2.ext import loopcontrols
+from jinja2.runtime import Undefined
 
 from toolkit.packing.blind import BlindSandbox
 from toolkit.packing.sandbox import Sandbox, TemplateFault
@@ -86,6 +87,8 @@ def _compile(
 
 
 def _raise(message: Any) -> None:
+    if not isinstance(message, (str, int, float, Undefined)):
+        message = f"a {type(message).__name__}"  # whose text may be an address in memory
     raise TemplateFault("template.raised", str(message)[:500])
 
 

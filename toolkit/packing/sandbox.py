@@ -46,6 +46,7 @@ _LOOP = frozenset(
     ]
 )
 _MISSING = object()
+_PLAIN = (bool, int, float, Undefined)
 
 
 class Sandbox(Budget, ImmutableSandboxedEnvironment):
@@ -123,11 +124,12 @@ class Sandbox(Budget, ImmutableSandboxedEnvironment):
         """Return what ``{{ value }}`` writes. Raises SecurityError for what has no stable text."""
         if isinstance(value, str):
             return value
-        if value is None or isinstance(value, (bool, int, float, Undefined)):
+        if value is None or isinstance(value, _PLAIN):
             return str(value)
         if not isinstance(value, (dict, list, tuple)):
             raise SecurityError(f"a template cannot write a {type(value).__name__}")
         self.reserve(4 * self.weigh(value))
+        _check_stable(value)
         source = max(sources_in(value), default=TEMPLATE)
         return traced(str(value), source) if self.tracing else str(value)
 
@@ -287,6 +289,17 @@ class _Metered:
 
     def __iter__(self) -> Iterator[Any]:
         return self._sandbox._pay(self._items)
+
+
+def _check_stable(value: Any) -> None:
+    """Raise SecurityError for a value with something in it whose text is an address in memory."""
+    if isinstance(value, dict):
+        value = (*value.keys(), *value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _check_stable(item)
+    elif value is not None and not isinstance(value, (str, *_PLAIN)):
+        raise SecurityError(f"a template cannot write a {type(value).__name__}")
 
 
 def sources_in(value: Any) -> Iterator[int]:

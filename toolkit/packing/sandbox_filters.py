@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _TAKEN = [
     "abs",
-    "capitalize",
     "count",
     "d",
     "default",
@@ -35,7 +34,6 @@ _TAKEN = [
     "last",
     "length",
     "list",
-    "lower",
     "map",
     "max",
     "min",
@@ -46,10 +44,9 @@ _TAKEN = [
     "select",
     "selectattr",
     "sort",
-    "trim",
     "unique",
-    "upper",
 ]
+_OF_TEXT = ["capitalize", "lower", "trim", "upper"]
 _TESTS = [
     "boolean",
     "callable",
@@ -121,6 +118,17 @@ def _whole(function: Callable[..., str]) -> Callable[..., str]:
         return rewritten(result, text) if sandbox.tracing else result
 
     return whole
+
+
+def _of_text(function: Callable[..., str]) -> Callable[..., str]:
+    """Wrap a filter that calls ``str`` on what it is given: an object's text may be its address."""
+
+    @pass_environment
+    @wraps(function)
+    def of_text(sandbox: Sandbox, s: Any, *args: Any, **kwargs: Any) -> str:
+        return function(sandbox.text(s), *args, **kwargs)
+
+    return of_text
 
 
 def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
@@ -198,6 +206,7 @@ def _json_text(text: str, ascii_only: bool) -> Iterator[str]:
 
 FILTERS: dict[str, Callable] = {
     **{name: filters.FILTERS[name] for name in _TAKEN},
+    **{name: _of_text(filters.FILTERS[name]) for name in _OF_TEXT},
     "indent": _whole(_indent),
     "join": _join,
     "replace": _replace,
