@@ -18,8 +18,23 @@ const u32 ONES = 0xFFFFFFFFu;
 const u64 ONES_64 = ~0ull;
 const u32 ALL_LANES = 0xFFFFFFFFu;
 
+// h STEP + item, and that plus a product of an item that leaves: the high halves first, then one product of
+// 64 bits with all the rest as its addend, which is what a multiply-add takes. Left to itself a compiler adds
+// the pieces of each product one by one, half as many instructions again.
+__device__ __forceinline__ u64 step(u64 h, u32 item) {
+    const u32 high = (u32)h * (u32)(STEP >> 32) + (u32)(h >> 32) * (u32)STEP;
+    return (u64)(u32)h * (u32)STEP + ((u64)high << 32 | item);
+}
+
+__device__ __forceinline__ u64 step(u64 h, u32 item, u32 old, u64 out) {
+    const u32 high = old * (u32)(out >> 32) + (u32)h * (u32)(STEP >> 32) + (u32)(h >> 32) * (u32)STEP;
+    return (u64)(u32)h * (u32)STEP + ((u64)old * (u32)out + ((u64)high << 32 | item));
+}
+
 __device__ __forceinline__ u64 mix64(u64 x) {
     x = (x ^ (x >> 30)) * MIX_A;
     x = (x ^ (x >> 27)) * MIX_B;
     return x ^ (x >> 31);
 }
+
+__device__ __forceinline__ u32 byte_of(u32 word, int at) { return __byte_perm(word, 0, 0x4440 + at); }

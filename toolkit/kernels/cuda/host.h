@@ -216,6 +216,13 @@ static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shi
     return (unsigned)(((unsigned long long)high << 32 | low) >> (shift & 31));
 }
 
+static inline unsigned __byte_perm(unsigned low, unsigned high, unsigned select) {
+    unsigned long long both = (unsigned long long)high << 32 | low;
+    unsigned found = 0;
+    for (int i = 0; i < 4; i++) found |= (unsigned)(both >> 8 * (select >> 4 * i & 7) & 0xFF) << 8 * i;
+    return found;
+}
+
 #define HOST_KERNEL(name)                                                                              \
     extern "C" const char *run_##name(const unsigned *shape, int backward, void **args) {             \
         return host::call(name, shape, backward, args);                                                \

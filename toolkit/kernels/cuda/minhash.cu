@@ -19,6 +19,7 @@
 #ifndef OWN
 #define OWN 4  // permutations of a lane
 #endif
+#define AHEAD 4  // loads of four hashes in a turn of the loop
 #ifndef WARPS
 #define WARPS 4
 #endif
@@ -32,19 +33,28 @@ __device__ __forceinline__ void lower_one(Minima &my, u32 x) {
     for (int p = 0; p < OWN; p++) my.low[p] = min(my.low[p], my.a[p] * x + my.b[p]);
 }
 
+__device__ __forceinline__ void lower_four(Minima &my, const u32 *xs) {
+    const uint4 x = *(const uint4 *)xs;
+#pragma unroll
+    for (int p = 0; p < OWN; p++) {
+        u32 low = my.low[p];
+        low = min(min(low, my.a[p] * x.x + my.b[p]), my.a[p] * x.y + my.b[p]);
+        my.low[p] = min(min(low, my.a[p] * x.z + my.b[p]), my.a[p] * x.w + my.b[p]);
+    }
+}
+
 // The inner loop: a multiply-add and a minimum for each of xs[i..to) and each permutation.
 __device__ __forceinline__ void lower(Minima &my, const u32 *xs, int i, int to) {
+#pragma unroll 1
     for (; i < to && (i & 3); i++) lower_one(my, xs[i]);
-#pragma unroll 4
-    for (; i + 4 <= to; i += 4) {
-        const uint4 x = *(const uint4 *)(xs + i);
+#pragma unroll 1
+    for (; i + 4 * AHEAD <= to; i += 4 * AHEAD) {
 #pragma unroll
-        for (int p = 0; p < OWN; p++) {
-            u32 low = my.low[p];
-            low = min(min(low, my.a[p] * x.x + my.b[p]), my.a[p] * x.y + my.b[p]);
-            my.low[p] = min(min(low, my.a[p] * x.z + my.b[p]), my.a[p] * x.w + my.b[p]);
-        }
+        for (int four = 0; four < AHEAD; four++) lower_four(my, xs + i + 4 * four);
     }
+#pragma unroll 1
+    for (; i + 4 <= to; i += 4) lower_four(my, xs + i);
+#pragma unroll 1
     for (; i < to; i++) lower_one(my, xs[i]);
 }
 

@@ -59,7 +59,9 @@ __device__ __forceinline__ void slide(const u8 *text, i64 at, i64 limit, Windows
     const u64 out = 0 - of.leaving;
     i64 gone = at - of.n;  // the first byte to leave
     u64 h = 0;
-    for (i64 i = gone < 0 ? 0 : gone; i < at; i++) h = h * STEP + text[i];
+    const u8 *before = text + (gone < 0 ? 0 : gone);
+#pragma unroll 8
+    for (int left = (int)(at - (gone < 0 ? 0 : gone)); left > 0; left--) h = step(h, *before++);
     const u32 shift = 8 * (u32)(gone & 3);
     gone &= ~3ll;
     u32 low = word_at(text, gone);
@@ -71,7 +73,7 @@ __device__ __forceinline__ void slide(const u8 *text, i64 at, i64 limit, Windows
         u64 found[4];
 #pragma unroll
         for (int byte = 0; byte < 4; byte++) {
-            h = h * STEP + (out * (old >> 8 * byte & 0xFF) + (entering >> 8 * byte & 0xFF));
+            h = step(h, byte_of(entering, byte), byte_of(old, byte), out);
             found[byte] = mix64(h + of.plus);
         }
         put(j, found);
@@ -92,13 +94,13 @@ __device__ __forceinline__ void slide(const u64 *items, i64 at, i64 limit, Windo
     for (int j = 0; j < count; j += 4) {
         u64 found[4];
 #pragma unroll
-        for (int step = 0; step < 4; step++) {
-            const u64 entering = item_at(items, at + j + step, limit);
+        for (int more = 0; more < 4; more++) {
+            const u64 entering = item_at(items, at + j + more, limit);
 #ifdef ITEM_WORDS
-            h = h * STEP + (entering - of.leaving * item_at(items, at + j + step - of.n, limit));
-            found[step] = mix64(h);
+            h = h * STEP + (entering - of.leaving * item_at(items, at + j + more - of.n, limit));
+            found[more] = mix64(h);
 #else
-            found[step] = entering;
+            found[more] = entering;
 #endif
         }
         put(j, found);
