@@ -14,6 +14,7 @@
 // ITEM_WORDS: an item is the hash of a word. ITEM_SETS: an identity that is mixed already, and n is 1.
 #pragma once
 #include "hashing.cuh"
+#include "rows.cuh"
 
 #ifndef RUN
 #define RUN 36  // items of a lane: RUN / 4 odd, so that 8 lanes that store 16 bytes each meet 32 banks
@@ -31,17 +32,6 @@ struct Windows {
     i64 n;
     u64 leaving, plus;  // P^n; 1 + P + ... + P^(n-1) for bytes, 0 for words
 };
-
-// The last row that begins at `at` or before.
-__device__ __forceinline__ i64 row_of(const i64 *offsets, i64 rows, i64 at) {
-    i64 low = 0, high = rows - 1;
-    while (low < high) {
-        i64 middle = (low + high + 1) >> 1;
-        if (offsets[middle] <= at) low = middle;
-        else high = middle - 1;
-    }
-    return low;
-}
 
 // The item at which a text's first window ends: a text shorter than n is one window.
 __device__ __forceinline__ i64 first_window(i64 start, i64 stop, i64 n) {

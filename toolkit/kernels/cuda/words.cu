@@ -12,6 +12,7 @@
 // pieces of words are equal work; pieces of text would not be. A word of megabytes is one thread's: its
 // hash is a chain that no second thread can shorten.
 #include "hashing.cuh"
+#include "rows.cuh"
 
 // The bytes of the code point at i if it is of a script without spaces, else 0.
 __device__ __forceinline__ int unspaced_width(const u8 *text, i64 i, i64 stop) {
@@ -41,16 +42,6 @@ __device__ __forceinline__ bool begins(const u8 *text, i64 i, i64 start, i64 sto
         if (width) return width == back;  // such a code point ends before i, or covers it
     }
     return false;
-}
-
-__device__ __forceinline__ i64 row_of(const i64 *offsets, i64 rows, i64 at) {
-    i64 low = 0, high = rows - 1;
-    while (low < high) {
-        i64 middle = (low + high + 1) >> 1;
-        if (offsets[middle] <= at) low = middle;
-        else high = middle - 1;
-    }
-    return low;
 }
 
 // marks[j]: the bytes 32 j to 32 j + 31 after `base` at which a word begins; counts[j]: how many.
