@@ -13,7 +13,7 @@ import numpy as np
 from toolkit.errors import RequestError
 from toolkit.kernels.cuda.source import flags, flat
 
-OPTIONS = ("-std=c++17", "--fmad=false")
+OPTIONS = ("-std=c++17",)
 
 
 def open_cupy() -> Any:

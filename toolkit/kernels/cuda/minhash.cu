@@ -8,12 +8,14 @@
 // A minimum leaves the registers where a text ends, by atomicMin: several warps may hold parts of a text,
 // and the order of minima does not matter.
 //
-// Cost of a hash, k = 128, in instructions of a warp: OWN = 4 multiply-adds and 4 minima (2 of three operands
-// on sm_90), a quarter of a load, and 1/32 of some 35 to make it. A multiprocessor takes two lanes of
-// 64 a clock for each, so k = 128 is bound by 58 GB/s on an H100 if both share a pipe, 116 if not.
+// Cost of a hash, k = 128, in instructions of a warp, counted in sm_90's machine code: 4 multiply-adds (IMAD)
+// and 2 minima of three operands (VIMNMX3; 4 of two before and after sm_90), 1/4 of a load, 1/32 of 38 to slide
+// and mix and of 7 n / RUN to warm up: 8.1 in all. A multiprocessor takes 64 lanes a clock of each kind and 128
+// of all, so an H100's bound is 58 GB/s of text (77 with VIMNMX3) if both kinds share a pipe, 116 if not
+// (cost.py). Texts of a few bytes cost more: a text's k minima are k atomics.
 //
-// More than 32 OWN permutations are a second row of blocks (blockIdx.y), which makes the hashes again: 35
-// instructions beside 2 * 256. Texts of a few bytes cost more: a text's k minima are k atomics.
+// More than 32 OWN permutations are a second row of blocks (blockIdx.y), which makes the hashes again: 45
+// lanes' instructions a hash beside 2 * 256.
 #include "shingle.cuh"
 
 #ifndef OWN
@@ -23,6 +25,8 @@
 #ifndef WARPS
 #define WARPS 4
 #endif
+
+#define BLOCKS 8  // of a multiprocessor at least: 64 registers a thread
 
 struct Minima {
     u32 a[OWN], b[OWN], low[OWN];
@@ -68,7 +72,7 @@ __device__ __forceinline__ void give(Minima &my, u32 *signature, i64 first, i64 
 }
 
 // Lowers `signatures` (rows, k), all ones at first. A warp takes `stretch` items, a multiple of PIECE.
-extern "C" __global__ void __launch_bounds__(32 * WARPS)
+extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 minhash(const Item *items, const i64 *offsets, i64 rows, i64 n, u64 leaving, u64 plus, const u32 *a, const u32 *b,
         i64 k, i64 stretch, u32 *signatures) {
     __shared__ __align__(16) u32 hashes[WARPS][PIECE];

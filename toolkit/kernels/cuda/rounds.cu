@@ -65,12 +65,13 @@ first_round(const Item *items, const i64 *offsets, i64 rows, i64 n, u64 leaving,
                 row = row_of(offsets, rows, stop);
                 continue;
             }
-            for (i64 i = max(first_window(start, stop, n), at) + lane; i < min(stop, to); i += 32) {
-                const u64 h = found[i - at];
+            const int last = (int)(min(stop, to) - at);
+            for (int i = (int)(max(first_window(start, stop, n), at) - at) + lane; i < last; i += 32) {
+                const u64 h = found[i];
                 const u32 slot = slot_of(h, (u32)k) - (u32)base, value = (u32)(h >> 32);
-                if (slot >= SLOTS) continue;
-                if (value < table[slot]) atomicMin(&table[slot], value);
-                else if (value == ONES) atomicMin(&least[row * k + base + slot], (u64)value);  // hit, though lowest
+                if (slot >= SLOTS || value > table[slot]) continue;
+                if (value < ONES) atomicMin(&table[slot], value);
+                else atomicMin(&least[row * k + base + slot], (u64)value);  // a hit, though it looks like none
             }
             if (stop > to) break;
             give(table, least + row * k, base, k, lane);

@@ -40,8 +40,9 @@ identities(const Item *items, const i64 *offsets, i64 rows, i64 n, u64 leaving, 
                 continue;
             }
             const i64 first = first_window(start, stop, n);
-            u64 *place = out + out_offsets[row] - first;
-            for (i64 i = max(first, at) + lane; i < min(stop, to); i += 32) place[i] = found[i - at];
+            u64 *place = out + out_offsets[row] + (at - first);
+            const int last = (int)(min(stop, to) - at);
+            for (int i = (int)(max(first, at) - at) + lane; i < last; i += 32) place[i] = found[i];
             if (stop > to) break;
             row++;
         }

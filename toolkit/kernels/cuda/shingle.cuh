@@ -5,8 +5,9 @@
 // All texts lie end to end, and what is cut is that one stream of items: a warp takes a piece, each of
 // its lanes a run of it. A lane warms up over the n items before its run, then slides: h P + new - old P^n,
 // three multiply-adds for h P, two for a byte times 64 bits. It slides over the ends of texts too; windows that
-// cross one are not read (first_window). Instructions an item of a run of R bytes: about 12 to slide, 16 to
-// mix and 5 n / R to warm up, so that n should not be far above R.
+// cross one are not read (first_window). An item takes 38 instructions: 15 to slide, 16 to mix and 7 to load,
+// to take bytes apart and to keep count; an item of the warm-up 7, n of them for RUN, so that n should not be
+// far above RUN.
 //
 // ITEM_BYTES (the default): an item is a byte plus one. What the ones add up to is the same for every window,
 // `plus`, and comes last; leaving them out lets a byte before the buffer be zero. A lane reads its run, and
@@ -38,65 +39,58 @@ __device__ __forceinline__ i64 first_window(i64 start, i64 stop, i64 n) {
     return stop - start < n ? stop - 1 : start + n - 1;
 }
 
-#ifdef ITEM_BYTES
-__device__ __forceinline__ u32 word_at(const u8 *text, i64 at) {
-    return at < 0 ? 0 : *(const u32 *)(text + at);
-}
-
-// Calls put(j, four identities) for j = 0, 4, 8 ... of the run that begins at `at`, a multiple of four.
+// Calls put(j, four identities) for j = 0, 4, 8 ... of the run that begins at items[at], a multiple of four.
+// Places are counted from the run: 32 bits each, so that they cost one register and not two.
 template <class Put>
-__device__ __forceinline__ void slide(const u8 *text, i64 at, i64 limit, Windows of, Put put) {
-    const u64 out = 0 - of.leaving;
-    i64 gone = at - of.n;  // the first byte to leave
+__device__ __forceinline__ void slide(const Item *items, i64 at, i64 limit, Windows of, Put put) {
+    const Item *run = items + at;
+    const int count = (int)min(limit - at, (i64)RUN), n = (int)of.n;
+    const int lowest = (int)max(-at, (i64)-n);  // where the buffer begins
     u64 h = 0;
-    const u8 *before = text + (gone < 0 ? 0 : gone);
-#pragma unroll 8
-    for (int left = (int)(at - (gone < 0 ? 0 : gone)); left > 0; left--) h = step(h, *before++);
-    const u32 shift = 8 * (u32)(gone & 3);
-    gone &= ~3ll;
-    u32 low = word_at(text, gone);
-    const int count = (int)(limit - at < RUN ? limit - at : RUN);
+#ifdef ITEM_BYTES
+#pragma unroll 4
+    for (int i = lowest; i < 0; i++) h = step(h, run[i]);
+    const u64 out = 0 - of.leaving;
+    const u32 shift = 8 * (u32)(-n & 3);
+    const u32 *entering = (const u32 *)run, *leaving = (const u32 *)(run + (-n & ~3));
+    int before = (lowest - (-n & ~3)) / 4;  // words of `leaving` that lie before the buffer
+    u32 low = before > 0 ? 0 : *leaving;
+#pragma unroll 1
     for (int j = 0; j < count; j += 4) {
-        const u32 high = word_at(text, gone + j + 4), old = __funnelshift_r(low, high, shift);
-        const u32 entering = *(const u32 *)(text + at + j);
+        leaving++;
+        const u32 high = --before > 0 ? 0 : *leaving, old = __funnelshift_r(low, high, shift), fresh = *entering++;
         low = high;
         u64 found[4];
 #pragma unroll
         for (int byte = 0; byte < 4; byte++) {
-            h = step(h, byte_of(entering, byte), byte_of(old, byte), out);
+            h = step(h, byte_of(fresh, byte), byte_of(old, byte), out);
             found[byte] = mix64(h + of.plus);
         }
         put(j, found);
     }
-}
 #else
-__device__ __forceinline__ u64 item_at(const u64 *items, i64 at, i64 limit) {
-    return at < 0 || at >= limit ? 0 : items[at];
-}
-
-template <class Put>
-__device__ __forceinline__ void slide(const u64 *items, i64 at, i64 limit, Windows of, Put put) {
-    u64 h = 0;
 #ifdef ITEM_WORDS
-    for (i64 i = at - of.n < 0 ? 0 : at - of.n; i < at; i++) h = h * STEP + item_at(items, i, limit);
+#pragma unroll 4
+    for (int i = lowest; i < 0; i++) h = h * STEP + run[i];
 #endif
-    const int count = (int)(limit - at < RUN ? limit - at : RUN);
+#pragma unroll 1
     for (int j = 0; j < count; j += 4) {
         u64 found[4];
 #pragma unroll
-        for (int more = 0; more < 4; more++) {
-            const u64 entering = item_at(items, at + j + more, limit);
+        for (int more = j; more < j + 4; more++) {
+            const u64 entering = more < count ? run[more] : 0;
 #ifdef ITEM_WORDS
-            h = h * STEP + (entering - of.leaving * item_at(items, at + j + more - of.n, limit));
-            found[more] = mix64(h);
+            const u64 old = more - n >= lowest && more < count ? run[more - n] : 0;
+            h = h * STEP + (entering - of.leaving * old);
+            found[more - j] = mix64(h);
 #else
-            found[more] = entering;
+            found[more - j] = entering;
 #endif
         }
         put(j, found);
     }
-}
 #endif
+}
 
 // Calls put(at, identity) for each text shorter than n that ends in [from, to); lanes share the rows.
 template <class Put>
@@ -107,9 +101,11 @@ __device__ __forceinline__ void short_texts(const Item *items, const i64 *offset
         if (start == stop || stop - start >= n || stop > to || stop <= from) continue;
         u64 h = 0;
 #ifdef ITEM_BYTES
-        for (i64 i = start; i < stop; i++) h = h * STEP + (items[i] + 1);
+#pragma unroll 1
+        for (int i = 0; i < (int)(stop - start); i++) h = step(h, items[start + i] + 1);
 #else
-        for (i64 i = start; i < stop; i++) h = h * STEP + items[i];
+#pragma unroll 1
+        for (int i = 0; i < (int)(stop - start); i++) h = h * STEP + items[start + i];
 #endif
         put(stop - 1, mix64(h));
     }
