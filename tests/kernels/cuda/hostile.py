@@ -35,7 +35,7 @@ TEXTS = [
     b"\xff" * 40,
     b"",
 ]
-PIECES = [b" ", b"a", b"word", b"longer-than-eight", b"\xff", b"\x00", "’".encode(), "中".encode(), b"\xe4\xb8"]
+PIECES = [b" ", b"a", b"word", b"longer-than-eight", b"\xff", b"\x00", b"\xe4\xb8", *map(str.encode, "’中")]
 RANDOM = st.lists(
     st.lists(st.sampled_from(PIECES), max_size=25).map(b"".join) | st.binary(max_size=300), max_size=8
 )

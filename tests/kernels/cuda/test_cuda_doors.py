@@ -11,7 +11,10 @@ from toolkit.kernels.cuda import Cuda, Host, host, source
 
 STRAY = {
     "parting": 'extern "C" __global__ void parting(int *out) { if (threadIdx.x) __syncwarp(); out[0] = 1; }',
-    "early": 'extern "C" __global__ void early(int *out) { if (threadIdx.x < 32) return; __syncthreads(); out[0] = 1; }',
+    "early": """extern "C" __global__ void early(int *out) {
+        if (threadIdx.x < 32) return;
+        __syncthreads();
+        out[0] = 1; }""",
     "kinds": """extern "C" __global__ void kinds(int *out) {
         if (threadIdx.x % 2) out[0] = __shfl_sync(~0u, 1, 0); else out[1] = __ballot_sync(~0u, 1); }""",
     "racing": """extern "C" __global__ void racing(int *out) {
@@ -25,7 +28,8 @@ STRAY = {
         __syncthreads();
         int sum = held[(threadIdx.x + 33) % 64];
         sum += __shfl_xor_sync(~0u, lane, 5) + __shfl_up_sync(~0u, lane, 3) + __shfl_down_sync(~0u, lane, 2);
-        sum += (int)(__ballot_sync(~0u, lane % 3 == 0) & 0xFFFF) + __any_sync(~0u, lane == 7) + __all_sync(~0u, lane);
+        sum += (int)(__ballot_sync(~0u, lane % 3 == 0) & 0xFFFF);
+        sum += __any_sync(~0u, lane == 7) + __all_sync(~0u, lane);
         atomicAdd(&out[64], 1); atomicMin(&out[65], -lane); atomicMax(&out[66], lane);
         out[threadIdx.x] = sum + base + (int)(far >> 32) + blockIdx.x * 0 + gridDim.y; }""",
 }
@@ -43,7 +47,7 @@ def stray(monkeypatch, tmp_path):
 @pytest.mark.usefixtures("stray")
 @pytest.mark.parametrize(("name", "threads"), [("parting", 32), ("early", 64), ("kinds", 32)])
 def test_lanes_that_part_are_an_error_and_the_next_launch_is_sound(name, threads):
-    with pytest.raises(RequestError, match="lanes part|have ended"):
+    with pytest.raises(RequestError, match=r"lanes part|have ended"):
         Host().launch(name, name, 1, threads, (np.zeros(80, np.int32),))
     out = np.zeros(80, np.int32)
     Host().launch("words", "words", 1, 64, (out, np.int32(0), np.int64(0)))
@@ -71,9 +75,8 @@ def test_cudas_words_mean_what_they_mean_on_a_card(backward):
     lanes = np.arange(32)
     up, down = np.where(lanes < 3, lanes, lanes - 3), np.where(lanes + 2 > 31, lanes, lanes + 2)
     votes = sum(1 << lane for lane in range(16) if lane % 3 == 0)
-    expected = [
-        (t + 33) % 64 + (t % 32 ^ 5) + up[t % 32] + down[t % 32] + votes + 1 + 0 + 100 + 7 + 3 for t in range(64)
-    ]
+    given = votes + 1 + 0 + 100 + 7 + 3
+    expected = [(t + 33) % 64 + (t % 32 ^ 5) + up[t % 32] + down[t % 32] + given for t in range(64)]
     assert out[:64].tolist() == expected
     assert out[64:67].tolist() == [6 * 64, -31, 31]
 
@@ -111,7 +114,7 @@ def test_the_hosts_arrays_begin_where_a_cards_would():
 class FakeCupy:
     """What the card's door asks of CuPy."""
 
-    class cuda:  # noqa: N801
+    class cuda:
         @staticmethod
         def is_available():
             return False
@@ -119,7 +122,7 @@ class FakeCupy:
     def __init__(self):
         self.compiled, self.launched = [], []
 
-    def RawModule(self, code, options):  # noqa: N802
+    def RawModule(self, code, options):
         self.compiled.append((code, options))
         return self
 

@@ -1,4 +1,4 @@
-"""Words, shingle sets, overlaps and band keys through the host header: the bits of Numba and the reference."""
+"""Words, shingle sets, overlaps and band keys by the host header: the bits of Numba and the reference."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,9 @@ def test_no_pairs_have_no_overlaps():
 
 
 @DOORS
-@pytest.mark.parametrize(("k", "count", "size"), [(1, 1, 1), (128, 21, 6), (127, 127, 1), (130, 1, 130), (40, 3, 13)])
+@pytest.mark.parametrize(
+    ("k", "count", "size"), [(1, 1, 1), (128, 21, 6), (127, 127, 1), (130, 1, 130), (40, 3, 13)]
+)
 def test_band_keys_and_agreements_are_numbas(door, k, count, size):
     rng = np.random.default_rng(k)
     signatures = rng.integers(0, 3, (50, k), dtype=np.uint32) * np.uint32(0x7FFFFFFF)

@@ -1,4 +1,4 @@
-"""Signatures through the host header: the bits of Numba and of the reference, whatever the texts and the cuts."""
+"""Signatures through the host header: the bits of Numba and the reference, wherever pieces are cut."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,9 @@ def rounds_by_numba(data, offsets, unit, n, k, seed=7):
 
 
 @DOORS
-@pytest.mark.parametrize(("unit", "n"), [("byte", 1), ("byte", 7), ("byte", 24), ("byte", 1000), ("word", 1), ("word", 5)])
+@pytest.mark.parametrize(
+    ("unit", "n"), [("byte", 1), ("byte", 7), ("byte", 24), ("byte", 1000), ("word", 1), ("word", 5)]
+)
 @pytest.mark.parametrize("k", [1, 7, 127, 128, 129, 1024])
 def test_minhash_is_numbas_for_every_k(door, unit, n, k):
     assert np.array_equal(minhash(door, DATA, OFFSETS, unit, n, k, 7), by_numba(DATA, OFFSETS, unit, n, k))
@@ -63,7 +65,8 @@ def test_where_pieces_are_cut_changes_nothing(door, run, pieces, before):
 @pytest.mark.parametrize(("unit", "n"), [("byte", 24), ("word", 1), ("word", 5)])
 @pytest.mark.parametrize("k", [1, 7, 128, 129])
 def test_rounds_are_numbas(door, unit, n, k):
-    assert np.array_equal(rounds(door, DATA, OFFSETS, unit, n, k, 7), rounds_by_numba(DATA, OFFSETS, unit, n, k))
+    found = rounds(door, DATA, OFFSETS, unit, n, k, 7)
+    assert np.array_equal(found, rounds_by_numba(DATA, OFFSETS, unit, n, k))
 
 
 def test_more_slots_than_a_table_holds_and_identities_that_repeat_play_the_same_rounds():
@@ -96,15 +99,18 @@ def rounds_of_one(ids, constant, k):
     assert reference.mix64(unmixed(12345)) == 12345
     least = np.full(k, reference.M64, np.uint64)
     i64, u64 = np.int64, np.uint64
-    args = (ids, np.array([0, 1], i64), i64(1), i64(1), u64(0), u64(0), u64(constant), i64(k), i64(1 << 20), least)
-    FORWARD.launch("rounds.cu", "first_round", 1, 64, args, {"ITEM_SETS": 1, "RUN": 36, "SLOTS": 32, "WARPS": 2})
+    texts = (ids, np.array([0, 1]), i64(1), i64(1), u64(0), u64(0))
+    args = (*texts, u64(constant), i64(k), i64(1 << 20), least)
+    defines = {"ITEM_SETS": 1, "RUN": 36, "SLOTS": 32, "WARPS": 2}
+    FORWARD.launch("rounds.cu", "first_round", 1, 64, args, defines)
     return least.tolist()
 
 
 @DOORS
 def test_a_sketch_of_sets_is_that_of_the_texts(door):
     hashes, ends = shingle_sets(door, DATA, OFFSETS, "byte", 24)
-    assert np.array_equal(minhash(door, hashes, ends, "set", 1, 128, 7), by_numba(DATA, OFFSETS, "byte", 24, 128))
+    expected = by_numba(DATA, OFFSETS, "byte", 24, 128)
+    assert np.array_equal(minhash(door, hashes, ends, "set", 1, 128, 7), expected)
     expected = rounds_by_numba(DATA, OFFSETS, "byte", 24, 128)
     assert np.array_equal(rounds(door, hashes, ends, "set", 1, 128, 7), expected)
 
@@ -133,7 +139,8 @@ def test_a_text_of_three_megabytes_lies_beside_one_of_three_bytes():
     rng = np.random.default_rng(1)
     texts = [b"abc", rng.integers(0, 256, 3 << 20, np.uint8).tobytes(), b"", b"abd", b"e" * 500]
     data, offsets = buffers(texts)
-    assert np.array_equal(minhash(FORWARD, data, offsets, "byte", 24, 8, 7), by_numba(data, offsets, "byte", 24, 8))
+    found = minhash(FORWARD, data, offsets, "byte", 24, 8, 7)
+    assert np.array_equal(found, by_numba(data, offsets, "byte", 24, 8))
 
 
 def test_an_unknown_unit_is_refused():

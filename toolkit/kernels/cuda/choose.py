@@ -42,7 +42,8 @@ def choose(
         waiting = door.full(1, 0, U64)
         door.launch("choose.cu", "settle", *across(len(losers), 32), (*graph, state, waiting))
         if int(waiting[0]) == 0:
-            door.launch("choose.cu", "name_survivors", *across(len(losers), 32), (*graph, shared, union, state, kept_by))
+            found = (shared, union, state, kept_by)
+            door.launch("choose.cu", "name_survivors", *across(len(losers), 32), (*graph, *found))
             return kept_by, number
     return _on_the_host(door, n, pairs, by_loser, shared, union), -1
 

@@ -75,12 +75,12 @@ def rounds_bounds(card: Card, n: int) -> Bounds:
 def model(card: Card = H100, n: int = 24, slots: tuple[int, ...] = (64, 126, 128, 256, 512, 1024)) -> str:
     """Return the model as a table for people: GB of text a second."""
     lines = [
-        f"{card.name}: {card.multiprocessors} multiprocessors, {card.hertz / 1e9:.3f} GHz, {card.architecture}; "
-        f"byte:{n}, GB of text a second",
+        f"{card.name}: {card.multiprocessors} multiprocessors, {card.hertz / 1e9:.3f} GHz, "
+        f"{card.architecture}; byte:{n}, GB of text a second",
         f"{'':14}{'bound, one pipe':>18}{'two pipes':>12}{'expected, one pipe':>21}{'two pipes':>12}",
     ]
-    rows = [(f"affine-1 {k}", minhash_bounds(card, k, n)) for k in slots] + [("rounds-1", rounds_bounds(card, n))]
-    for name, b in rows:
+    rows = [(f"affine-1 {k}", minhash_bounds(card, k, n)) for k in slots]
+    for name, b in [*rows, ("rounds-1", rounds_bounds(card, n))]:
         lines.append(
             f"{name:14}{b.bound_one_pipe / 1e9:18.1f}{b.bound_two_pipes / 1e9:12.1f}"
             f"{b.expected_one_pipe / 1e9:21.1f}{b.expected_two_pipes / 1e9:12.1f}"

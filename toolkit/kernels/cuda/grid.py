@@ -6,5 +6,5 @@ THREADS = 128
 
 
 def across(count: int, each: int = 1, threads: int = THREADS) -> tuple[int, int]:
-    """Return (blocks, threads) that give ``each`` threads to every one of ``count`` things; at least a block."""
+    """Return (blocks, threads) that give ``each`` threads to each of ``count`` things; at least a block."""
     return max(1, -(-count * each // threads)), threads

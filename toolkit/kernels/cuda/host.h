@@ -8,17 +8,11 @@
 // because a card's holds what the last block left. `backward` runs the lanes from the last to the first:
 // a kernel whose result depends on it lacks a barrier.
 #pragma once
-#include <cctype>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <tuple>
-#include <type_traits>
 #include <ucontext.h>
-#include <utility>
-#include <vector>
 
 #define __global__
 #define __device__ static
@@ -46,9 +40,11 @@ struct Fiber {
     int kind = 0, turn = 0;
 };
 const int STACK = 128 << 10, LANES = 32;
-static std::vector<Fiber> fibers;
-static std::vector<unsigned long long> given;  // what a lane gave to a shuffle: two turns a warp
-static std::function<void()> body;
+static Fiber *fibers;
+static int fiber_count;
+static unsigned long long *given;  // what a lane gave to a shuffle, two turns each
+static void (*body)(void **arguments);
+static void **arguments;
 static jmp_buf scheduler;
 static int current;
 static char complaint[160];
@@ -62,7 +58,7 @@ static void give_way(Wait wait, int kind) {
 
 static void life() {
     for (;;) {
-        body();
+        body(arguments);
         give_way(ENDED, 0);
     }
 }
@@ -120,15 +116,26 @@ static bool run_block(int threads, bool backward) {
     }
 }
 
+static void forget() {
+    for (int t = 0; t < fiber_count; t++) std::free(fibers[t].stack);
+    delete[] fibers;
+    delete[] given;
+    fibers = nullptr;
+    given = nullptr;
+    fiber_count = 0;
+}
+
 // shape: blocks in x and y, threads a block. Null, or what went wrong.
-static const char *launch(const unsigned *shape, int backward, std::function<void()> call) {
-    int threads = shape[2];
-    body = std::move(call);
-    if ((int)fibers.size() < threads) {
-        for (Fiber &fiber : fibers) std::free(fiber.stack);
-        fibers.assign(threads, Fiber());  // a jump buffer cannot be moved
-        given.assign(2 * (threads + LANES), 0);
+static const char *launch(void (*call)(void **), const unsigned *shape, int backward, void **args) {
+    const int threads = shape[2];
+    if (fiber_count < threads) {
+        forget();  // a jump buffer cannot be moved
+        fibers = new Fiber[threads];
+        given = new unsigned long long[2 * (threads + LANES)]();
+        fiber_count = threads;
     }
+    body = call;
+    arguments = args;
     gridDim = {shape[0], shape[1], 1};
     blockDim = {shape[2], 1, 1};
     threadIdx = {0, 0, 0};
@@ -136,28 +143,33 @@ static const char *launch(const unsigned *shape, int backward, std::function<voi
     for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
         for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
             if (!run_block(threads, backward)) {
-                for (Fiber &fiber : fibers) std::free(fiber.stack);
-                fibers.clear();
+                forget();  // stacks in the middle of a kernel are of no use
                 return complaint;
             }
     return nullptr;
 }
 
-template <class... A, size_t... I>
-const char *call(void (*kernel)(A...), const unsigned *shape, int backward, void **args, std::index_sequence<I...>) {
-    return launch(shape, backward, [=] { kernel(*(typename std::remove_cv<A>::type *)args[I]...); });
-}
-template <class... A>
-const char *call(void (*kernel)(A...), const unsigned *shape, int backward, void **args) {
-    return call(kernel, shape, backward, args, std::index_sequence_for<A...>());
-}
+template <int... I> struct Numbers {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { using Type = Numbers<I...>; };
+template <class A> struct Plain { using Type = A; };
+template <class A> struct Plain<const A> { using Type = A; };
+
+// A kernel with its arguments taken from where they lie.
+template <auto kernel> struct Call;
+template <class... A, void (*kernel)(A...)> struct Call<kernel> {
+    template <int... I> static void with(void **args, Numbers<I...>) {
+        kernel(*(typename Plain<A>::Type *)args[I]...);
+    }
+    static void run(void **args) { with(args, typename Count<sizeof...(A)>::Type()); }
+};
+
 // Bytes of each parameter; of a pointer, those of what it points at, negative.
-template <class T> constexpr int size_of(T *) { return std::is_pointer<T>::value ? 0 : (int)sizeof(T); }
 template <class A> struct Size { static const int value = sizeof(A); };
 template <class A> struct Size<A *> { static const int value = -(int)sizeof(A); };
 template <class... A> int sizes(void (*)(A...), int *out) {
     int all[] = {Size<A>::value..., 0};
-    for (size_t i = 0; i < sizeof...(A); i++) out[i] = all[i];
+    for (int i = 0; i < (int)sizeof...(A); i++) out[i] = all[i];
     return sizeof...(A);
 }
 
@@ -225,6 +237,6 @@ static inline unsigned __byte_perm(unsigned low, unsigned high, unsigned select)
 
 #define HOST_KERNEL(name)                                                                              \
     extern "C" const char *run_##name(const unsigned *shape, int backward, void **args) {             \
-        return host::call(name, shape, backward, args);                                                \
+        return host::launch(host::Call<name>::run, shape, backward, args);                             \
     }                                                                                                  \
     extern "C" int sizes_##name(int *out) { return host::sizes(name, out); }

@@ -54,7 +54,7 @@ def _library(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
 
 
 class Host:
-    """NumPy arrays and kernels on the CPU. ``backward`` runs the lanes of a warp from the last to the first."""
+    """NumPy arrays and kernels on the CPU. ``backward`` runs the lanes from the last to the first."""
 
     name, xp = "host", np
 
@@ -100,7 +100,8 @@ class Host:
         wanted = list(sizes[: getattr(library, f"sizes_{kernel}")(sizes)])
         found = [-a.itemsize if isinstance(a, np.ndarray) else a.nbytes for a in args]
         if found != wanted:
-            raise RequestError(f"{kernel} takes arguments of {wanted} bytes (an array's item negative), not {found}")
+            what = f"arguments of {wanted} bytes (an array's item negative), not {found}"
+            raise RequestError(f"{kernel} takes {what}")
         held = [_value(argument) for argument in args]
         pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(value) for value in held))
         x, y = grid if isinstance(grid, tuple) else (grid, 1)

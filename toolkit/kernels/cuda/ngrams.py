@@ -1,4 +1,4 @@
-"""The look-up of n-grams through a door: the bits of ``kernels.gram`` and of ``kernels.screen`` on bare texts."""
+"""The look-up of n-grams through a door: the bits of ``kernels.gram``, and of ``screen`` on bare texts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Normalising ASCII through a door: the bits of ``toolkit.dedup.normalise``, and of ``bare_words``.
 
-A text with a byte of 0x80 or above comes out empty and flagged: composing and case beyond ASCII are the host's.
+A text with a byte of 0x80 or above comes out empty and flagged: its case and composition are the host's.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ def rounds(
         constant = U64(reference.splitmix64(seed & reference.M64, 0))
         args = (items, offsets, I64(rows), *windows(unit, n), constant, I64(k), I64(stretch), least)
         defines = defines_of(unit, RUN=run, SLOTS=slots, WARPS=WARPS)
-        door.launch("rounds.cu", "first_round", (-(-count // WARPS), -(-k // slots)), 32 * WARPS, args, defines)
+        grid = (-(-count // WARPS), -(-k // slots))
+        door.launch("rounds.cu", "first_round", grid, 32 * WARPS, args, defines)
         _play_on(door, items, offsets, unit, n, k, constants, least, slots, many)
     return (least & U64(0xFFFFFFFF)).astype(xp.uint32)
 
@@ -53,5 +54,5 @@ def _play_on(door, items, offsets, unit, n, k, constants, least, slots, many) ->
         if not repeats:
             ids, ends = sort_unique(door, ids, ends)
         args = (ids, ends, door.array(rows, I64), constants, I64(k), least)
-        grid = (len(rows), -(-k // slots))
-        door.launch("rounds.cu", "later_rounds", grid, THREADS, args, defines_of(unit, SLOTS=slots, WARPS=WARPS))
+        grid, defines = (len(rows), -(-k // slots)), defines_of(unit, SLOTS=slots, WARPS=WARPS)
+        door.launch("rounds.cu", "later_rounds", grid, THREADS, args, defines)

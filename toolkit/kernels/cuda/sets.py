@@ -62,5 +62,6 @@ def pack_rows(door: Any, items: Any, offsets: Any, rows: Any, unit: str) -> tupl
     out = door.empty(int(ends[-1]), items.dtype)
     if len(rows):
         args = (items, offsets, rows, I64(len(rows)), ends, out)
-        door.launch("sets.cu", "pack_rows", *across(len(rows), 32), args, defines_of(unit, RUN=RUN, WARPS=WARPS))
+        defines = defines_of(unit, RUN=RUN, WARPS=WARPS)
+        door.launch("sets.cu", "pack_rows", *across(len(rows), 32), args, defines)
     return out, ends

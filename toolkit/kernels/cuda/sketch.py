@@ -28,7 +28,7 @@ def windows(unit: str, n: int) -> tuple[np.int64, np.uint64, np.uint64]:
 
 
 def items_of(door: Any, data: Any, offsets: Any, unit: str) -> tuple[Any, Any]:
-    """Return what is shingled: bytes, or the hashes of words, or the identities as given; and the rows' offsets."""
+    """Return what is shingled (bytes, hashes of words, or identities as given) and the rows' offsets."""
     if unit not in ITEMS:
         raise RequestError(f"shingles are of bytes, words or sets, not {unit!r}")
     offsets = door.array(offsets, I64)
