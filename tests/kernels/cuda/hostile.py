@@ -25,6 +25,7 @@ TEXTS = [
     b"\x80\xff\xfe \xe0\xb8 \xf0\xa0\x80 \xe4\xb8",
     bytes(range(256)) * 5,
     "中文字 abc中文x あア ไทย \U00020000\U0003ffff\U0001f600豈 don’t".encode(),
+    "中éa中ü中 𠀀éa".encode(),
     b"eight888 nine99999 sixteen-sixteen- seventeen-seventeen",
     b"  two  spaces  ",
     b"w " * 700,

@@ -60,6 +60,20 @@ def test_a_star_of_hundreds_names_its_centre(door):
 
 
 @DOORS
+def test_one_open_neighbour_among_many_that_go_is_waited_for(door):
+    """4 stays, at the end of a chain; 50 meets it among 41 that 0 removes at once, in another 32 pairs."""
+    pairs = [(d, d + 1) for d in range(4)] + [(0, d) for d in range(5, 46)] + [(d, 50) for d in range(4, 46)]
+    check(door, 51, pairs, [1] * len(pairs), [2] * len(pairs))
+
+
+@DOORS
+def test_components_hold_where_threads_lose_to_each_other(door):
+    """All 31 threads of a warp see the same root, and one of them moves it first."""
+    check(door, 64, [(d, 40) for d in range(31)], [1] * 31, [2] * 31)
+    check(door, 64, [(63 - 2 * d - 1, 63) for d in range(31)], [1] * 31, [2] * 31)
+
+
+@DOORS
 def test_of_many_kept_neighbours_the_most_similar_is_named_and_ties_go_to_the_preferred(door):
     pairs = [(d, 200) for d in range(200)]
     shared = [8 if d in (50, 90, 133) else 7 for d in range(200)]

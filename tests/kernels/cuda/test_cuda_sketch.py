@@ -1,5 +1,8 @@
 """Signatures through the host header: the bits of Numba and the reference, wherever pieces are cut."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hostile import BACKWARD, DOORS, FORWARD, RANDOM, TEXTS, buffers, needs_compiler
@@ -146,3 +149,36 @@ def test_a_text_of_three_megabytes_lies_beside_one_of_three_bytes():
 def test_an_unknown_unit_is_refused():
     with pytest.raises(RequestError, match="not 'line'"):
         minhash(FORWARD, DATA, OFFSETS, "line", 1, 1)
+
+
+AT_THE_EDGE = """
+import ctypes, mmap
+import numpy as np
+from toolkit.kernels.cuda import Host
+from toolkit.kernels.cuda.normalise import normalise_ascii
+from toolkit.kernels.cuda.sets import identities
+from toolkit.kernels.cuda.sketch import minhash
+room = mmap.mmap(-1, 3 * mmap.PAGESIZE)
+address = ctypes.addressof(ctypes.c_char.from_buffer(room))
+for page in (0, 2):
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(address + page * mmap.PAGESIZE), mmap.PAGESIZE, 0) == 0
+page = np.frombuffer(room, np.uint8)[mmap.PAGESIZE : 2 * mmap.PAGESIZE]
+page[:] = 0xE4
+page[::7] = 32
+for size in (1, 2, 3, 4, 5, 63, 64, 1151, 1152, 1153, mmap.PAGESIZE):
+    for data in (page[:size], page[-(-(-size // 16) * 16) :]):  # a buffer begins at a multiple of 16 bytes
+        offsets = np.array([0, len(data) // 2, len(data)])
+        for unit, n in (("byte", 1), ("byte", 24), ("byte", 2000), ("word", 3)):
+            minhash(Host(), data, offsets, unit, n, 8)
+            identities(Host(), data, offsets, unit, n)
+        normalise_ascii(Host(), data, offsets, bare=True)
+    hashes = np.frombuffer(page, np.uint64)[-size:] if size <= len(page) // 8 else np.frombuffer(page, np.uint64)
+    minhash(Host(), hashes, np.array([0, len(hashes)]), "set", 1, 8)
+print("unharmed")
+"""
+
+
+def test_nothing_is_read_before_or_after_a_buffer():
+    """The pages around it cannot be read, so that a byte too far ends the process."""
+    done = subprocess.run([sys.executable, "-c", AT_THE_EDGE], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("unharmed\n", 0), done.stderr[-2000:]

@@ -80,9 +80,13 @@ static void run(int t) {
 // Runs a warp until all its lanes wait for the block, or have ended; false where lanes part.
 static bool run_warp(int first, int last, bool backward) {
     for (;;) {
-        for (int i = first; i < last; i++) {
-            int t = backward ? first + last - 1 - i : i;
-            if (fibers[t].wait == RUNS) run(t);
+        for (bool again = true; again;) {
+            again = false;
+            for (int i = first; i < last; i++) {
+                int t = backward ? first + last - 1 - i : i;
+                if (fibers[t].wait == RUNS) run(t);
+                again |= fibers[t].wait == RUNS;
+            }
         }
         for (int t = first; t < last; t++) {
             if (fibers[t].wait == fibers[first].wait && fibers[t].kind == fibers[first].kind) continue;
@@ -213,7 +217,13 @@ template <class T> T atomicMin(T *at, T value) { T old = *at; if (value < old) *
 template <class T> T atomicMax(T *at, T value) { T old = *at; if (value > old) *at = value; return old; }
 template <class T> T atomicAdd(T *at, T value) { T old = *at; *at = old + value; return old; }
 template <class T> T atomicOr(T *at, T value) { T old = *at; *at = old | value; return old; }
-template <class T> T atomicCAS(T *at, T wanted, T value) { T old = *at; if (old == wanted) *at = value; return old; }
+// But where a thread may lose to another, all of its warp come this far before one goes on, so that some do.
+template <class T> T atomicCAS(T *at, T wanted, T value) {
+    host::give_way(host::RUNS, 0);
+    T old = *at;
+    if (old == wanted) *at = value;
+    return old;
+}
 
 template <class T> T min(T a, T b) { return b < a ? b : a; }
 template <class T> T max(T a, T b) { return a < b ? b : a; }

@@ -43,6 +43,7 @@ __device__ __forceinline__ i64 first_window(i64 start, i64 stop, i64 n) {
 // Places are counted from the run: 32 bits each, so that they cost one register and not two.
 template <class Put>
 __device__ __forceinline__ void slide(const Item *items, i64 at, i64 limit, Windows of, Put put) {
+    if (at >= limit) return;
     const Item *run = items + at;
     const int count = (int)min(limit - at, (i64)RUN), n = (int)of.n;
     const int lowest = (int)max(-at, (i64)-n);  // where the buffer begins
