@@ -5,11 +5,15 @@ from hostile import compiler
 
 from toolkit.errors import RequestError
 from toolkit.kernels.cuda import build, cost, source
+from toolkit.kernels.cuda.machine_code import loops
 from toolkit.kernels.cuda.sketch import MOST_OWN, RUN
 
-needs_nvcc = pytest.mark.skipif(build.find_tool("nvcc") is None, reason="no nvcc to compile for a card")
+needs_compiler = pytest.mark.skipif(
+    not build.compilers(),
+    reason="neither NVRTC nor nvcc to compile for a card: pip install nvidia-cuda-nvrtc",
+)
 needs_nvdisasm = pytest.mark.skipif(
-    build.find_tool("nvcc") is None or build.find_tool("nvdisasm") is None,
+    not build.compilers() or build.find_tool("nvdisasm") is None,
     reason="no nvdisasm to read machine code with: pip install nvidia-cuda-nvdisasm",
 )
 VARIANTS = [(name, {}) for name in source.SOURCES] + [
@@ -20,7 +24,7 @@ VARIANTS = [(name, {}) for name in source.SOURCES] + [
 MOST_SHARED = 48 << 10  # bytes a block may have without being asked for
 
 
-@needs_nvcc
+@needs_compiler
 @pytest.mark.parametrize("architecture", build.ARCHITECTURES)
 def test_every_source_compiles_without_a_spill(architecture):
     for name, defines in VARIANTS:
@@ -33,9 +37,9 @@ def test_every_source_compiles_without_a_spill(architecture):
             assert b.shared <= MOST_SHARED, (architecture, name, defines, b)
 
 
-def inner_loop(loops, own):
+def inner_loop(found, own):
     """The loop of minhash that takes 16 hashes: the one with most minima."""
-    loop = max(loops, key=lambda ops: sum(n for op, n in ops.items() if "MNMX" in op))
+    loop = max(found, key=lambda ops: sum(n for op, n in ops.items() if "MNMX" in op))
     assert loop["LDS.128"] == 4, loop
     return loop, 16 * own
 
@@ -46,7 +50,7 @@ def inner_loop(loops, own):
 def test_a_hash_and_permutation_cost_one_multiply_add_and_one_minimum(tmp_path, architecture, own):
     cubin = tmp_path / "minhash.cubin"
     build.compile_source("minhash.cu", architecture, {"OWN": own}, cubin)
-    loop, pairs = inner_loop(build.loops(cubin, "minhash"), own)
+    loop, pairs = inner_loop(loops(cubin, "minhash"), own)
     multiply = sum(n for op, n in loop.items() if op.startswith("IMAD") and ".MOV" not in op)
     minima = {op: n for op, n in loop.items() if "MNMX" in op}
     three = sum(n for op, n in minima.items() if "MNMX3" in op)
@@ -61,8 +65,8 @@ def test_a_hash_and_permutation_cost_one_multiply_add_and_one_minimum(tmp_path, 
 def test_the_cost_model_counts_what_the_compiler_makes(tmp_path):
     cubin = tmp_path / "minhash.cubin"
     build.compile_source("minhash.cu", "sm_90", {"RUN": RUN}, cubin)
-    loops = [sum(ops.values()) for ops in build.loops(cubin, "minhash") if ops["STS.128"]]
-    assert [n / 4 for n in loops] == [pytest.approx(cost.SLIDE, rel=0.06)]
+    found = [sum(ops.values()) for ops in loops(cubin, "minhash") if ops["STS.128"]]
+    assert [n / 4 for n in found] == [pytest.approx(cost.SLIDE, rel=0.06)]
 
 
 def test_the_published_bound_of_an_h100_is_58_gigabytes_a_second_and_116():
@@ -85,9 +89,16 @@ def test_a_source_holds_its_headers_once_and_names_its_kernels():
     assert source.flags(None) == ()
 
 
-@needs_nvcc
+@pytest.mark.skipif(len(build.compilers()) < 2, reason="one compiler or none: nothing to compare")
+def test_nvrtc_and_nvcc_give_a_kernel_the_same_registers():
+    by = [build.compile_source("bands.cu", "sm_90", compiler=name)[0] for name in build.compilers()]
+    assert by[0].kernel == by[1].kernel
+    assert (by[0].registers, by[0].spilled) == (by[1].registers, by[1].spilled)
+
+
+@needs_compiler
 def test_what_does_not_compile_is_told_with_the_compilers_words():
-    with pytest.raises(RequestError, match="sm_9000"):
+    with pytest.raises(RequestError, match=r"cannot compile bands\.cu for sm_9000"):
         build.compile_source("bands.cu", "sm_9000")
 
 

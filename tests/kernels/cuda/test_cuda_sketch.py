@@ -172,7 +172,7 @@ for size in (1, 2, 3, 4, 5, 63, 64, 1151, 1152, 1153, mmap.PAGESIZE):
             minhash(Host(), data, offsets, unit, n, 8)
             identities(Host(), data, offsets, unit, n)
         normalise_ascii(Host(), data, offsets, bare=True)
-    hashes = np.frombuffer(page, np.uint64)[-size:] if size <= len(page) // 8 else np.frombuffer(page, np.uint64)
+    hashes = np.frombuffer(page, np.uint64)[-min(size, len(page) // 8) :]
     minhash(Host(), hashes, np.array([0, len(hashes)]), "set", 1, 8)
 print("unharmed")
 """

@@ -1,32 +1,31 @@
-"""What a compiler makes of a ``.cu`` file, without a card: registers, spills, shared memory, instructions.
+"""What a compiler makes of a ``.cu`` file, without a card: registers, spills, shared memory.
 
-nvcc compiles for each architecture that is supported; nvdisasm, where it is installed (the package
-``nvidia-cuda-nvdisasm``, or a full CUDA toolkit), shows the instructions, loop by loop.
+NVRTC (the library that CuPy compiles with, package ``nvidia-cuda-nvrtc``) or nvcc compile for each
+architecture that is supported; neither needs a driver. ``machine_code`` reads the instructions.
 """
 
 from __future__ import annotations
 
+import ctypes
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections import Counter
+from ctypes.util import find_library
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from toolkit.errors import RequestError
 from toolkit.kernels.cuda.source import flags, flat
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_120")
+_OPTIONS = ("-std=c++17",)
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _SPILL = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
-_FUNCTION = re.compile(r"\.text\.(\w+):$")
-_LABEL = re.compile(r"^\s*(\.L_x_\d+):")
-_INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([A-Z][\w.]*)(.*)")
-_TARGET = re.compile(r"`\((\.L_x_\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -40,38 +39,86 @@ class Built:
     shared: int
 
 
+def _in_packages(pattern: str) -> str | None:
+    """Return the first file that NVIDIA's packages of this Python hold under ``pattern``, or None."""
+    places = {sysconfig.get_path("purelib"), *(p for p in sys.path if p.endswith("-packages"))}
+    return next((str(p) for place in sorted(places) for p in sorted(Path(place).glob(pattern))), None)
+
+
 def find_tool(name: str) -> str | None:
     """Return where a tool of CUDA is: on the path, or among the packages of this Python; else None."""
-    found = shutil.which(name)
-    if found:
-        return found
-    places = {sysconfig.get_path("purelib"), *(p for p in sys.path if p.endswith("-packages"))}
-    for place in sorted(places):
-        for path in sorted(Path(place).glob(f"nvidia/*/bin/{name}")):
-            return str(path)
+    return shutil.which(name) or _in_packages(f"nvidia/*/bin/{name}")
+
+
+@cache
+def _nvrtc() -> ctypes.CDLL | None:
+    for place in (_in_packages("nvidia/*/lib/libnvrtc.so.*"), find_library("nvrtc")):
+        if place:
+            try:
+                return ctypes.CDLL(place)
+            except OSError:
+                continue
     return None
 
 
-def compile_source(
-    source: str, architecture: str, defines: dict[str, int] | None = None, cubin: Path | None = None
-) -> list[Built]:
-    """Compile a source with nvcc for one architecture; RequestError with its words where it cannot.
+def compilers() -> tuple[str, ...]:
+    """Return which compilers are here, the faster first: ``nvrtc``, ``nvcc``."""
+    return ("nvrtc",) * (_nvrtc() is not None) + ("nvcc",) * (find_tool("nvcc") is not None)
 
-    ``cubin`` is where to leave the machine code.
+
+def compile_source(
+    source: str,
+    architecture: str,
+    defines: dict[str, int] | None = None,
+    cubin: Path | None = None,
+    compiler: str | None = None,
+) -> list[Built]:
+    """Compile a source for one architecture; ``cubin`` is where to leave the machine code.
+
+    ``compiler`` is one of ``compilers()``, by default the first. Raises RequestError where there is none,
+    and with the compiler's words where the source does not compile.
     """
-    nvcc = find_tool("nvcc")
-    if nvcc is None:
-        raise RequestError("nvcc is not installed: it comes with the CUDA toolkit")
-    with tempfile.TemporaryDirectory() as folder:
-        text, out = Path(folder) / source, cubin or Path(folder) / "out.cubin"
-        text.write_text(flat(source), encoding="utf-8")
-        options = ["-cubin", f"-arch={architecture}", "-std=c++17", "-Xptxas", "-v", *flags(defines)]
-        done = subprocess.run(
-            [nvcc, *options, "-o", str(out), str(text)], capture_output=True, text=True, check=False
+    compiler = compiler or next(iter(compilers()), None)
+    if compiler is None:
+        raise RequestError(
+            "no compiler for a card: pip install nvidia-cuda-nvrtc, or the CUDA toolkit's nvcc"
         )
-    if done.returncode:
-        raise RequestError(f"nvcc cannot compile {source} for {architecture}:\n{done.stdout}{done.stderr}")
-    return _built(done.stdout + done.stderr)
+    run = _by_nvrtc if compiler == "nvrtc" else _by_nvcc
+    told, code = run(source, architecture, (*_OPTIONS, *flags(defines)))
+    if code is None:
+        raise RequestError(f"{compiler} cannot compile {source} for {architecture}:\n{told}")
+    if cubin is not None:
+        cubin.write_bytes(code)
+    return _built(told)
+
+
+def _by_nvcc(source: str, architecture: str, options: tuple[str, ...]) -> tuple[str, bytes | None]:
+    with tempfile.TemporaryDirectory() as folder:
+        text, out = Path(folder) / source, Path(folder) / "out.cubin"
+        text.write_text(flat(source), encoding="utf-8")
+        command = [find_tool("nvcc"), "-cubin", f"-arch={architecture}", "-Xptxas", "-v", *options]
+        done = subprocess.run(
+            [*command, "-o", str(out), str(text)], capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr, None if done.returncode else out.read_bytes()
+
+
+def _by_nvrtc(source: str, architecture: str, options: tuple[str, ...]) -> tuple[str, bytes | None]:
+    library, program, size = _nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
+    library.nvrtcCreateProgram(ctypes.byref(program), flat(source).encode(), source.encode(), 0, None, None)
+    given = [f"--gpu-architecture={architecture}", "--ptxas-options=-v", *options]
+    held = (ctypes.c_char_p * len(given))(*(option.encode() for option in given))
+    failed = library.nvrtcCompileProgram(program, len(given), held)
+
+    def read(what: str) -> bytes:
+        getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        room = ctypes.create_string_buffer(size.value)
+        getattr(library, f"nvrtcGet{what}")(program, room)
+        return room.raw
+
+    told, code = read("ProgramLog").decode(errors="replace"), None if failed else read("CUBIN")
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    return told or f"error {failed}", code
 
 
 def _built(told: str) -> list[Built]:
@@ -82,26 +129,3 @@ def _built(told: str) -> list[Built]:
         registers, shared = _USED.search(part).groups()
         found.append(Built(_ENTRY.match(part)[1], int(registers), stores + loads, stack, int(shared or 0)))
     return found
-
-
-def loops(cubin: Path, kernel: str) -> list[Counter]:
-    """Return the instructions of each innermost loop of a kernel, by name: what they are and how many.
-
-    An instruction is named with its first suffix at most. RequestError without nvdisasm.
-    """
-    tool = find_tool("nvdisasm")
-    if tool is None:
-        raise RequestError("nvdisasm is not installed: pip install nvidia-cuda-nvdisasm")
-    text = subprocess.run([tool, str(cubin)], capture_output=True, text=True, check=True).stdout
-    places, code, here = {}, [], False
-    for line in text.splitlines():
-        if match := _FUNCTION.search(line):
-            here = match[1] == kernel
-        elif here and (match := _LABEL.match(line)):
-            places[match[1]] = len(code)
-        elif here and (match := _INSTRUCTION.match(line)):
-            target = _TARGET.search(match[3])
-            code.append((match[2], target and target[1]))
-    spans = [(places[to], at) for at, (name, to) in enumerate(code) if to in places and places[to] <= at]
-    inner = [s for s in spans if not any(s != t and s[0] <= t[0] and t[1] <= s[1] for t in spans)]
-    return [Counter(name for name, _ in code[first : last + 1]) for first, last in sorted(set(inner))]

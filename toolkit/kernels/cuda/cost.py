@@ -3,7 +3,7 @@
     bytes a second  =  multiprocessors * lanes a clock * clock / lane instructions a byte
 
 ``bound`` counts only what no MinHash can do without, a multiply-add and a minimum a permutation; ``expected``
-all instructions of the kernel, as counted in its machine code (``build.loops``; a test counts again).
+all instructions of the kernel, as counted in its machine code (``machine_code``; a test counts again).
 Two readings of the hardware: all integer instructions share one pipe of 64 lanes a clock, or multiply-adds
 and the rest have one each and the 128 lanes that are issued a clock are the limit. Only a card can say which.
 """

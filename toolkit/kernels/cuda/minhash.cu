@@ -26,7 +26,7 @@
 #define WARPS 4
 #endif
 
-#define BLOCKS 8  // of a multiprocessor at least: 64 registers a thread
+#define BLOCKS 6  // of a multiprocessor at least: 80 registers a thread at most
 
 struct Minima {
     u32 a[OWN], b[OWN], low[OWN];
