@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing import gather, gather_text
+from toolkit.packing import gather, gather_text, only
 from toolkit.packing.gather import list_offsets
 
 ROW = st.one_of(st.none(), st.lists(st.integers(0, 2**31 - 1), max_size=12))
@@ -72,3 +72,17 @@ def test_a_row_outside_its_table_is_refused(row):
 def test_more_tokens_than_arrow_lists_hold_are_refused():
     with pytest.raises(RequestError, match="2,147,483,648 tokens"):
         list_offsets(np.array([2**30, 2**30]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(CHUNK, max_size=3), min_size=1, max_size=3), st.data())
+def test_only_some_rows_are_those_rows_and_hold_nothing_else(layout, data):
+    tables = [make_table(chunks) for chunks in layout]
+    places = [(t, r) for t, table in enumerate(tables) for r in range(table.num_rows)]
+    picks = data.draw(st.lists(st.sampled_from(places), max_size=20)) if places else []
+    which = np.array(picks, np.int64).reshape(-1, 2)
+    found = only(tables, which[:, 0], which[:, 1], tables[0].column_names)
+    rows = [tables[t].slice(r, 1).to_pylist()[0] for t, r in picks]
+    wanted = [{k: [] if v is None else v for k, v in row.items()} for row in rows]
+    assert found.to_pylist() == wanted
+    assert found.nbytes <= sum(len(row["id"]) + 5 * len(row["input_ids"]) + 16 for row in wanted) + 64

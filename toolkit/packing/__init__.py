@@ -34,7 +34,7 @@ from toolkit.packing.fewest import fewest
 from toolkit.packing.first_fit import first_fit_decreasing
 from toolkit.packing.fit import best_fit_decreasing
 from toolkit.packing.fit_reference import balanced_reference, best_fit_decreasing_reference
-from toolkit.packing.gather import gather, gather_text
+from toolkit.packing.gather import gather, gather_text, only
 from toolkit.packing.gold import (
     GOLD_PREFERENCE,
     GOLD_RL,
@@ -121,6 +121,7 @@ __all__ = [
     "load",
     "next_fit",
     "nothing_trained",
+    "only",
     "open_gold",
     "pack",
     "pack_order",

@@ -34,6 +34,8 @@ from toolkit.storage import (
 
 TOKENS_A_PART = 1 << 22
 ROWS_A_PART = 1 << 13
+MAPPED = 64 << 20  # bytes of token files
+_PACKED = ("id", "input_ids", "loss_mask")
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,33 @@ class GoldJob:
 
     def _table(self, places: np.ndarray, starts: np.ndarray) -> pa.Table:
         used, table_of = np.unique(places[:, 0], return_inverse=True)
-        tables = [read_ipc(self.lake / WORK / "tokens" / f"{self.parts[i]}.arrow") for i in used]
+        paths = [self.lake / WORK / "tokens" / f"{self.parts[i]}.arrow" for i in used]
         if self.regime == "sft":
-            return packing.pack_table(tables, table_of, places[:, 1], starts)
+            return self._packs(paths, table_of, places[:, 1], starts)
         pieces = []
-        for number, encoded in enumerate(tables):
-            rows = encoded.take(pa.array(places[table_of == number, 1]))
+        for number, path in enumerate(paths):
+            rows = read_ipc(path).take(pa.array(places[table_of == number, 1]))
             if self.regime == "preference":
                 pieces.append(packing.preference_table(rows))
             else:
                 silver = self.lake / self.silver / f"{self.parts[used[number]]}.parquet"
                 pieces.append(packing.rl_table(read_parquet(silver), rows))
         return pa.concat_tables(pieces)
+
+    def _packs(
+        self, paths: Sequence[Path], table_of: np.ndarray, rows: np.ndarray, starts: np.ndarray
+    ) -> pa.Table:
+        """Gold rows of these documents; a few files are mapped at a time, while their rows are copied."""
+        group_of = np.cumsum([path.stat().st_size for path in paths]) // MAPPED
+        numbers = np.unique(group_of)
+        copies, row_of = [], np.empty(len(rows), np.int64)
+        for number in numbers:
+            mine = np.flatnonzero(group_of[table_of] == number)
+            first, last = np.searchsorted(group_of, [number, number + 1])
+            tables = [read_ipc(path) for path in paths[first:last]]
+            copies.append(packing.only(tables, table_of[mine] - first, rows[mine], _PACKED))
+            row_of[mine] = np.arange(len(mine))
+        return packing.pack_table(copies, np.searchsorted(numbers, group_of[table_of]), row_of, starts)
 
     def _key(self) -> str:
         inputs = {"content": self.content, "rows": [self.start, self.stop]}
