@@ -23,7 +23,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from toolkit.packing import READY, encode_runs, from_vocab, load, runs_of
-from toolkit.packing.library import VERSION
+from toolkit.packing.tokens.library import VERSION
 from toolkit.records.schema import MESSAGE
 
 ROUNDS = 5

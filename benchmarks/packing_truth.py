@@ -85,8 +85,8 @@ def _compared(lake: Path) -> Row:
 
 
 def _wanted(lake: Path, template: Any) -> Iterator[tuple[str, tuple[str, str]]]:
-    from toolkit.packing.renderer import render
-    from toolkit.packing.turns import views
+    from toolkit.packing.chat.renderer import render
+    from toolkit.packing.chat.turns import views
 
     def text(messages: Sequence[Mapping[str, Any]], generation: bool = False) -> str:
         return render(template, views(list(messages)), generation=generation)

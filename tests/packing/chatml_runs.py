@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.errors import RequestError
-from toolkit.packing.runs import Runs
-from toolkit.packing.template import CONTROL_TOKENS, Segment, render
+from toolkit.packing.chat.runs import Runs
+from toolkit.packing.chat.template import CONTROL_TOKENS, Segment, render
 
 
 def chatml_runs(

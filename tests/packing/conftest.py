@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.packing import from_vocab, load, train
-from toolkit.packing.vocabulary import byte_alphabet
+from toolkit.packing.tokens.vocabulary import byte_alphabet
 
 GPT2 = Path(__file__).parents[3] / "shared" / "data" / "gpt2"
 CORPUS = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from toolkit.packing.gold import GOLD_PREFERENCE, GOLD_RL, GOLD_SFT
+from toolkit.packing.gold.gold import GOLD_PREFERENCE, GOLD_RL, GOLD_SFT
 from toolkit.storage import Output, PartManifest, write_parquet
 
 METADATA = {"tokenizer_sha256": "a" * 64, "context": "64", "packing": "{}"}

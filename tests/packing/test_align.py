@@ -4,8 +4,8 @@
 import pyarrow as pa
 import pytest
 
-from toolkit.packing.conversations import runs_of
-from toolkit.packing.template import Template
+from toolkit.packing.chat.conversations import runs_of
+from toolkit.packing.chat.template import Template
 from toolkit.records.schema import MESSAGES
 
 from .conversations import message

@@ -4,16 +4,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from toolkit.packing.audit import audit, audit_masks, bits_of_text, summary, table
-from toolkit.packing.awkward import awkward
-from toolkit.packing.conversations import runs_of
-from toolkit.packing.invariants import Bit, broken
-from toolkit.packing.marked import marked
-from toolkit.packing.masks import check_sequences
-from toolkit.packing.renderer import render
-from toolkit.packing.template import READY
-from toolkit.packing.turns import views
-from toolkit.packing.ways import WAYS, headers
+from toolkit.packing.chat.conversations import runs_of
+from toolkit.packing.chat.renderer import render
+from toolkit.packing.chat.template import READY
+from toolkit.packing.chat.turns import views
+from toolkit.packing.proving.audit import audit, audit_masks, bits_of_text, summary, table
+from toolkit.packing.proving.awkward import awkward
+from toolkit.packing.proving.invariants import Bit, broken
+from toolkit.packing.proving.marked import marked
+from toolkit.packing.proving.masks import check_sequences
+from toolkit.packing.proving.ways import WAYS, headers
 from toolkit.records.schema import MESSAGES
 
 from .conversations import message

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing.batches import flattened, packs_of_rows, padded
+from toolkit.packing.gold.batches import flattened, packs_of_rows, padded
 
 from .gold_folder import pack_row
 

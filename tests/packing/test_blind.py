@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing import rendered
-from toolkit.packing.conversations import runs_of, runs_of_rendered
-from toolkit.packing.marked import marked
-from toolkit.packing.proof import recipe
-from toolkit.packing.renderer import render, render_blind
-from toolkit.packing.sandbox import TemplateFault
-from toolkit.packing.template import READY, Template
-from toolkit.packing.turns import views
-from toolkit.packing.unseen import LSTRIP, RSTRIP, STRIP, Hole, Looked, pieces_of, unseen
+from toolkit.packing.chat import rendered
+from toolkit.packing.chat.conversations import runs_of, runs_of_rendered
+from toolkit.packing.chat.proof import recipe
+from toolkit.packing.chat.renderer import render, render_blind
+from toolkit.packing.chat.sandbox import TemplateFault
+from toolkit.packing.chat.template import READY, Template
+from toolkit.packing.chat.turns import views
+from toolkit.packing.chat.unseen import LSTRIP, RSTRIP, STRIP, Hole, Looked, pieces_of, unseen
+from toolkit.packing.proving.marked import marked
 from toolkit.records.schema import MESSAGES
 
 from .conversations import message, texts

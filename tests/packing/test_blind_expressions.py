@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing.renderer import render, render_blind
-from toolkit.packing.sandbox import TemplateFault
-from toolkit.packing.sandbox_filters import FILTERS, TESTS
-from toolkit.packing.template import Template
-from toolkit.packing.traced import METHODS
-from toolkit.packing.turns import view
-from toolkit.packing.unseen import Looked, UnseenMethod, unseen
+from toolkit.packing.chat.renderer import render, render_blind
+from toolkit.packing.chat.sandbox import TemplateFault
+from toolkit.packing.chat.sandbox_filters import FILTERS, TESTS
+from toolkit.packing.chat.template import Template
+from toolkit.packing.chat.traced import METHODS
+from toolkit.packing.chat.turns import view
+from toolkit.packing.chat.unseen import Looked, UnseenMethod, unseen
 
 from .test_blind import filled
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.kernels.buffers import text_buffers
-from toolkit.packing.edges import stripped
+from toolkit.packing.chat.edges import stripped
 
 WHITE = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
 

@@ -99,9 +99,9 @@ def test_rows_keep_their_order_index_and_token_count(pinned):
 def test_batches_chunks_and_slices_do_not_show(pinned, monkeypatch):
     rows = [SFT, PAIR, RL, SFT, SFT, RL, PAIR]
     whole = encode(table(rows), pinned)
-    monkeypatch.setattr(import_module("toolkit.packing.encode"), "ROWS", 3)
+    monkeypatch.setattr(import_module("toolkit.packing.tokens.encode"), "ROWS", 3)
     assert encode(table(rows), pinned).equals(whole)
-    monkeypatch.setattr(import_module("toolkit.packing.encode"), "BYTES", 1)
+    monkeypatch.setattr(import_module("toolkit.packing.tokens.encode"), "BYTES", 1)
     assert encode(table(rows), pinned).equals(whole)
     padded = table([PAIR, *rows]).slice(1)
     chunked = pa.concat_tables([padded.slice(0, 2), padded.slice(2)])

@@ -3,8 +3,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing.encode_runs import encode_runs
-from toolkit.packing.runs import Runs
+from toolkit.packing.chat.runs import Runs
+from toolkit.packing.tokens.encode_runs import encode_runs
 from toolkit.records.schema import CANONICAL
 
 from .chatml_runs import chatml_runs

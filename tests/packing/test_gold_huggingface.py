@@ -7,8 +7,8 @@ import pytest
 
 from toolkit.errors import MissingExtra, RequestError
 from toolkit.packing import huggingface
-from toolkit.packing.batches import flattened, packs_of_rows
-from toolkit.packing.gold_reader import open_gold
+from toolkit.packing.gold.batches import flattened, packs_of_rows
+from toolkit.packing.gold.gold_reader import open_gold
 
 from .gold_folder import (
     pack_row,

@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from toolkit.errors import RequestError, ToolkitError
-from toolkit.packing.gold import GOLD_PREFERENCE
-from toolkit.packing.gold_parts import gold_parts
+from toolkit.packing.gold.gold import GOLD_PREFERENCE
+from toolkit.packing.gold.gold_parts import gold_parts
 from toolkit.storage import sha256_file
 
 from .gold_folder import METADATA, pack_row, random_packs, random_pairs, write_gold, write_part

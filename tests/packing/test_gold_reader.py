@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
-from toolkit.packing.batches import flattened, packs_of_rows, padded
-from toolkit.packing.canaries import check_canary_ids
-from toolkit.packing.gold_reader import open_gold
-from toolkit.packing.schedule import in_order
+from toolkit.packing.gold.batches import flattened, packs_of_rows, padded
+from toolkit.packing.gold.gold_reader import open_gold
+from toolkit.packing.gold.schedule import in_order
+from toolkit.packing.tokens.canaries import check_canary_ids
 from toolkit.storage import read_parquet
 
 from .gold_folder import (

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing import CANARIES, joining
-from toolkit.packing.joining import END
-from toolkit.packing.library import Library
+from toolkit.packing import CANARIES
+from toolkit.packing.tokens import joining
+from toolkit.packing.tokens.joining import END
+from toolkit.packing.tokens.library import Library
 
 from .conversations import texts
 
@@ -106,7 +107,7 @@ def test_a_token_begins_inside_a_character_exactly_if_the_text_before_it_ends_in
 
 
 def test_byte_fallback_is_read_as_bytes():
-    from toolkit.packing.vocabulary import token_bytes
+    from toolkit.packing.tokens.vocabulary import token_bytes
 
     spec = {"decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}}
     spec["model"] = {"vocab": {"<0xC3>": 0, "<0xA9>": 1, "é": 2, "<0x>": 3}}

@@ -18,7 +18,7 @@ from toolkit.packing import (
     next_fit,
     pack,
 )
-from toolkit.packing.amounts import add, discard, least, levels_of
+from toolkit.packing.fitting.amounts import add, discard, least, levels_of
 
 RNG = np.random.default_rng(5)
 SETS = {

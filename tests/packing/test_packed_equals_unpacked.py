@@ -6,8 +6,8 @@ A model of one attention layer in NumPy; test_packed_equals_unpacked_torch.py ha
 import numpy as np
 import pytest
 
-from toolkit.packing.batches import flattened, padded
-from toolkit.packing.gold_reader import open_gold
+from toolkit.packing.gold.batches import flattened, padded
+from toolkit.packing.gold.gold_reader import open_gold
 
 from . import views
 from .gold_folder import VOCAB, random_packs, write_gold

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit.packing.batches import flattened, padded
+from toolkit.packing.gold.batches import flattened, padded
 
 from . import views
 from .gold_folder import VOCAB

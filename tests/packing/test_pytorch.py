@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.packing.batches import flattened, padded
-from toolkit.packing.gold_reader import open_gold
-from toolkit.packing.schedule import in_order
+from toolkit.packing.gold.batches import flattened, padded
+from toolkit.packing.gold.gold_reader import open_gold
+from toolkit.packing.gold.schedule import in_order
 
 from .gold_folder import random_packs, random_pairs, write_gold, write_pairs, write_prompts
 

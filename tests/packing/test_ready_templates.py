@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing.awkward import awkward
-from toolkit.packing.conversations import runs_of
-from toolkit.packing.template import READY
+from toolkit.packing.chat.conversations import runs_of
+from toolkit.packing.chat.template import READY
+from toolkit.packing.proving.awkward import awkward
 from toolkit.records.schema import MESSAGES
 
 from .conversations import anyone, conversations, message, texts

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.packing.renderer import render
-from toolkit.packing.sandbox import TemplateFault
-from toolkit.packing.template import Template, read_template
-from toolkit.packing.turns import views
+from toolkit.packing.chat.renderer import render
+from toolkit.packing.chat.sandbox import TemplateFault
+from toolkit.packing.chat.template import Template, read_template
+from toolkit.packing.chat.turns import views
 
 TALK = views([{"role": "user", "content": "x" * 1000}, {"role": "assistant", "content": "b"}])
 DOUBLE = "{% set n = namespace(x=START) %}{% for i in range(200) %}STEP{% endfor %}"

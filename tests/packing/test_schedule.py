@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing.schedule import Schedule, in_order
+from toolkit.packing.gold.schedule import Schedule, in_order
 
 sizes = {"packs": st.integers(1, 60), "batch_size": st.integers(1, 5), "world_size": st.integers(1, 5)}
 keeping = st.builds(Schedule, **sizes, seed=st.integers(0, 3), remainder=st.just("keep"))

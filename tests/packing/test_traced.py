@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.packing.renderer import render, trace
-from toolkit.packing.template import Template
-from toolkit.packing.traced import METHODS, Traced, joined, spans_of, traced
-from toolkit.packing.turns import views
+from toolkit.packing.chat.renderer import render, trace
+from toolkit.packing.chat.template import Template
+from toolkit.packing.chat.traced import METHODS, Traced, joined, spans_of, traced
+from toolkit.packing.chat.turns import views
 
 short = st.text(alphabet="ab \nßİ", max_size=6)
 pieces = st.lists(st.tuples(short, st.integers(0, 2)), max_size=4)

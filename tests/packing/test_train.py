@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
 from toolkit.packing import CANARIES, CONTROL_TOKENS, load, train
-from toolkit.packing.vocabulary import byte_alphabet
-from toolkit.packing.words import words_of
+from toolkit.packing.tokens.vocabulary import byte_alphabet
+from toolkit.packing.tokens.words import words_of
 
 from .conftest import CORPUS
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.packing import CANARIES
-from toolkit.packing.words import count_words, words_of
+from toolkit.packing.tokens.words import count_words, words_of
 
 from .conversations import texts
 
@@ -63,7 +63,7 @@ def test_counts_are_exact(many):
 
 def test_counts_add_up_over_parts(monkeypatch):
     whole = count_words(["a b c"] * 10)
-    monkeypatch.setattr("toolkit.packing.words._PART", 7)
+    monkeypatch.setattr("toolkit.packing.tokens.words._PART", 7)
     parts = count_words(["a b c"] * 10)
     assert parts[0].equals(whole[0]) and np.array_equal(parts[1], whole[1])
 

@@ -11,9 +11,9 @@ from lakes import tree, words, write_lines
 import toolkit
 from toolkit.errors import RequestError
 from toolkit.packing import READY, documents, load, read_template, tokens_hash, train
-from toolkit.packing.gold_reader import open_gold
-from toolkit.packing.renderer import render
-from toolkit.packing.turns import views
+from toolkit.packing.chat.renderer import render
+from toolkit.packing.chat.turns import views
+from toolkit.packing.gold.gold_reader import open_gold
 from toolkit.pipeline.stages.plain import canonical
 from toolkit.storage import Ledger
 

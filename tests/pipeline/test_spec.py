@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toolkit import packing
 from toolkit.errors import RequestError
 from toolkit.packing import READY
-from toolkit.packing.limits import Policy
+from toolkit.packing.tokens.limits import Policy
 from toolkit.pipeline.spec import tables
 from toolkit.pipeline.spec.reader import _RANGES, load_spec, parse_spec
 from toolkit.pipeline.spec.tables import (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import MissingExtra
-from toolkit.packing.gold_parts import SCHEMAS, gold_parts
+from toolkit.packing.gold.gold_parts import SCHEMAS, gold_parts
 
 if TYPE_CHECKING:
     import datasets

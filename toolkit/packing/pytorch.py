@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import MissingExtra, RequestError
-from toolkit.packing.batches import flattened, packs_of_rows
-from toolkit.packing.epochs import epoch_order
-from toolkit.packing.gold_reader import Form, GoldReader
-from toolkit.packing.schedule import Order
+from toolkit.packing.gold.batches import flattened, packs_of_rows
+from toolkit.packing.gold.epochs import epoch_order
+from toolkit.packing.gold.gold_reader import Form, GoldReader
+from toolkit.packing.gold.schedule import Order
 from toolkit.storage import digest_json
 
 try:

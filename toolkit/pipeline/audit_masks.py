@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import tokenizers
 
 if TYPE_CHECKING:
-    from toolkit.packing.template import Template
-    from toolkit.packing.ways import Way
+    from toolkit.packing.chat.template import Template
+    from toolkit.packing.proving.ways import Way
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ def audit_masks(templates: Sequence[str | Path] = ()) -> MaskAudit:
     does not train the stop token, or takes for a control token what somebody wrote. transformers is one
     of the ways where it is installed. Raises RequestError for a template that cannot be read.
     """
-    from toolkit.packing.audit import audit_masks as scores_of
-    from toolkit.packing.audit import summary, table
-    from toolkit.packing.template import READY, read_template
-    from toolkit.packing.ways import OURS, WAYS
+    from toolkit.packing.chat.template import READY, read_template
+    from toolkit.packing.proving.audit import audit_masks as scores_of
+    from toolkit.packing.proving.audit import summary, table
+    from toolkit.packing.proving.ways import OURS, WAYS
 
     read = [read_template(name) for name in templates] or list(READY.values())
     scores = scores_of(read, WAYS | _of_transformers(READY))
@@ -51,8 +51,8 @@ def _of_transformers(ready: Mapping[str, Template]) -> dict[str, Way]:
     """The masks of transformers, with templates as they are published and with marks; {} without it."""
     if find_spec("transformers") is None or not hasattr(tokenizers, "AddedToken"):
         return {}
-    from toolkit.packing.marked import marked
-    from toolkit.packing.transformers_way import transformers_mask
+    from toolkit.packing.proving.marked import marked
+    from toolkit.packing.proving.transformers_way import transformers_mask
 
     with_marks = {name: marked(name) for name in ready}
     return {
