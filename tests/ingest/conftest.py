@@ -2,9 +2,10 @@
 
 import pytest
 
-from toolkit.pipeline import workers
+from toolkit.pipeline import processes
 
 
 @pytest.fixture(autouse=True)
 def processes_at_once(monkeypatch):
-    monkeypatch.setattr(workers, "START", 0.0)
+    monkeypatch.setattr(processes, "START", 0.0)
+    monkeypatch.setattr(processes, "FORK", 0.0)

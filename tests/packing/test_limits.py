@@ -1,4 +1,8 @@
+import numpy as np
+import pyarrow as pa
+
 from toolkit.packing import encode, nothing_trained, too_long
+from toolkit.packing.tokens.limits import _trained_tokens
 
 from .conversations import message, table
 
@@ -41,3 +45,14 @@ def test_records_without_a_trained_token_are_named(pinned):
 def test_no_rows_no_answers(pinned):
     empty = encode(table([]), pinned)
     assert (too_long(empty, 8).size, nothing_trained(empty).size) == (0, 0)
+
+
+def test_trained_tokens_are_counted_wherever_the_bits_of_a_mask_begin():
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        sizes = draw.integers(0, 40, draw.integers(0, 9))
+        rows = [None if draw.random() < 0.1 else (draw.random(size) < 0.5).tolist() for size in sizes]
+        first = int(draw.integers(0, len(rows) + 1))
+        masks = pa.array(rows, pa.list_(pa.bool_())).slice(first)
+        found = _trained_tokens(pa.chunked_array([masks, pa.array([[True]], masks.type)]))
+        assert found.tolist() == [sum(row or ()) for row in rows[first:]] + [1]

@@ -235,10 +235,11 @@ def test_a_killed_worker_is_reported_and_the_run_can_go_on(tmp_path):
     script = tmp_path / "bomb.py"
     script.write_text(
         "import os, signal, sys\n"
+        "import toolkit.pipeline.processes as p\n"
         "import toolkit.pipeline.workers as w\n"
         "from toolkit.pipeline.stages.refine import RefineJob\n"
         "from toolkit.cli import main\n"
-        "w.START = 0.0\n"
+        "p.START = p.FORK = 0.0\n"
         "real = w.Workers.run\n"
         "def run(self, jobs, advance):\n"
         "    if jobs and isinstance(jobs[0], RefineJob):\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from toolkit.pipeline import workers
+from toolkit.pipeline import processes
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import PartManifest
 
@@ -36,18 +36,18 @@ def run(count, jobs):
 
 
 def test_short_work_starts_no_process(monkeypatch):
-    monkeypatch.setattr(workers, "START", 2.0)
+    monkeypatch.setattr(processes, "START", 2.0)
     assert set(run(2, [Nap(i, 0.001) for i in range(50)])) == {os.getpid()}
 
 
 def test_long_work_is_shared_with_this_process(monkeypatch):
-    monkeypatch.setattr(workers, "START", 0.05)
+    monkeypatch.setattr(processes, "START", 0.05)
     used = run(3, [Nap(i, 0.05) for i in range(60)])
     assert used[0] == used[-1] == os.getpid() and len(set(used)) == 3
 
 
 def test_a_job_that_fails_in_another_process_or_here_fails_the_stage(monkeypatch):
-    monkeypatch.setattr(workers, "START", 0.0)
+    monkeypatch.setattr(processes, "START", 0.0)
     for bad in (0, 9):
         jobs = [Nap(i, -1.0 if i == bad else 0.01) for i in range(10)]
         with pytest.raises(ValueError, match="non-negative"):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Iterable
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
-ENOUGH = 64 << 20  # bytes of input from which on a second process is worth its start
+ENOUGH = 64 << 20  # bytes to land from which on a second process is worth its start
+ENOUGH_TO_REFINE = 8 << 20  # bytes to make a lake of: ten times the work a byte
+START = 2.0  # seconds that other processes take to start, mostly to import (benchmarks/LOG.md)
+FORK = 0.2  # seconds that the server takes for one more when it is ready
 _STAGES = ("ingest", "refine", "similar", "silver", "tokens", "gold")
 _PRELOAD = [*(f"toolkit.pipeline.stages.{name}" for name in _STAGES), "toolkit.kernels.warm"]
 
@@ -31,25 +35,37 @@ def process_context() -> BaseContext:
     return context
 
 
-def start_early(paths: Iterable[str | Path], workers: int | None, cluster: str | None) -> bool:
+_begun: list[float] = []  # when the server was started
+
+
+def ready_in() -> float:
+    """Seconds until another process could begin to work."""
+    return max(FORK, _begun[0] + START - time.monotonic()) if _begun else START
+
+
+def start_early(
+    paths: Iterable[str | Path], workers: int | None, cluster: str | None, enough: int | None = None
+) -> bool:
     """Start the server now if several processes are asked for and ``paths`` are large; say whether it was."""
     several = cluster is None and (workers or usable_cores()) > 1
-    if not several or sum(map(_size, paths)) < ENOUGH:
+    if not several or sum(map(_size, paths)) < (ENOUGH if enough is None else enough):
         return False
     if process_context().get_start_method() != "forkserver":
         return False
     from multiprocessing.forkserver import ensure_running
 
     ensure_running()
+    _begun[:] = _begun or [time.monotonic()]
     return True
 
 
 def _size(path: str | Path) -> int:
-    """Bytes of a file, or of the files in a folder; 0 for what is neither, such as a glob."""
+    """Bytes of a file, of the files in a folder, or of those that a glob names; 0 for what is nothing."""
     try:
-        found = (
-            [one for one in Path(path).iterdir() if one.is_file()] if Path(path).is_dir() else [Path(path)]
-        )
-        return sum(one.stat().st_size for one in found)
+        if Path(path).is_dir():
+            return sum(one.stat().st_size for one in Path(path).iterdir() if one.is_file())
+        whole = Path(path).absolute()
+        found = [whole] if whole.is_file() else Path(whole.anchor).glob(str(whole.relative_to(whole.anchor)))
+        return sum(Path(one).stat().st_size for one in found)
     except OSError:
         return 0

@@ -21,6 +21,7 @@ from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
 from toolkit.pipeline.deliveries import listing_of, read_deliveries, without_changed
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
+from toolkit.pipeline.processes import ENOUGH_TO_REFINE, start_early
 from toolkit.pipeline.progress import Progress, Silent
 from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
@@ -55,6 +56,9 @@ def run(
     started = time.perf_counter()
     spec = spec if isinstance(spec, Spec) else load_spec(Path(spec))
     pick(device)
+    given = [[s.path] if isinstance(s.path, str) else s.path for s in spec.source]
+    named = [spec.base / path for paths in given for path in paths]
+    start_early(named, workers, cluster, ENOUGH_TO_REFINE)
     if spec.lake.layer == "bronze":
         from toolkit.pipeline.ingest import ingest_spec
 
@@ -101,7 +105,7 @@ def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
     dedup.exact_threshold(str(spec.dedup.threshold))
     template = packing.read_template(named_template(spec.base, spec.packing))
     if spec.packing.tokenizer is not None:
-        packing.load(spec.base / spec.packing.tokenizer, template.control, template.pad)
+        packing.load(spec.base / spec.packing.tokenizer, template.tokens, template.pad)
     read_eval_items(spec.decontaminate.set, plan.eval_files)
     check_sources(spec, dead)
     check_kept(planned_jobs(spec, plan, dead))

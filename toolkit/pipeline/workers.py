@@ -21,9 +21,8 @@ from typing import Any, TypeVar
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.pipeline.jobs import Job, Outcome, execute
-from toolkit.pipeline.processes import process_context, usable_cores
+from toolkit.pipeline.processes import process_context, ready_in, usable_cores
 
-START = 2.0  # seconds that other processes take to start, mostly to import (benchmarks/LOG.md)
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
@@ -147,7 +146,7 @@ class Workers:
         if not done:
             return False
         alone = left * sum(outcome.seconds for outcome in done.values()) / len(done)
-        return alone > START * self.count / (self.count - 1)
+        return alone > ready_in() * self.count / (self.count - 1)
 
     def _pool(self, count: int) -> Executor:
         if self._executor is None:

@@ -22,8 +22,11 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import types
 
 from toolkit.errors import RequestError
+from toolkit.kernels.block import population
+from toolkit.kernels.compile import BYTES, I64S, OUT_I64S, kernel
 from toolkit.packing.tokens.cuts import Sequences, parts, sequences, split
 from toolkit.packing.tokens.tokenizer import Pinned
 
@@ -198,6 +201,25 @@ def _trained_tokens(masks: pa.ChunkedArray) -> np.ndarray:
     """Count the set elements of each list: int64 [rows]."""
     counts = [np.zeros(0, np.int64)]
     for chunk in masks.chunks:
-        before = np.concatenate([[0], np.cumsum(chunk.values.to_numpy(zero_copy_only=False))])
-        counts.append(np.diff(before[chunk.offsets.to_numpy()]))
+        ends, bits = chunk.offsets.to_numpy().astype(np.int64), chunk.values.buffers()[1]
+        counts.append(np.zeros(len(chunk), np.int64))
+        if bits is not None and ends[-1] > ends[0]:
+            _count_bits(np.frombuffer(bits, np.uint8), ends + chunk.values.offset, counts[-1])
     return np.concatenate(counts)
+
+
+@kernel(types.void(BYTES, I64S, OUT_I64S), inline=False)
+def _count_bits(bits, ends, out):
+    """Count the bits (least significant first, as Arrow packs them) from each of ``ends`` to the next."""
+    for row in range(len(out)):
+        at, stop, found = ends[row], ends[row + 1], 0
+        while at < stop and at & 7:
+            found += (bits[at >> 3] >> (at & 7)) & 1
+            at += 1
+        while at + 8 <= stop:
+            found += population(np.uint64(bits[at >> 3]))
+            at += 8
+        while at < stop:
+            found += (bits[at >> 3] >> (at & 7)) & 1
+            at += 1
+        out[row] = found

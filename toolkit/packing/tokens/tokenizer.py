@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -92,15 +92,25 @@ def load(
     """
     known = isinstance(source, bytes)
     name, data = ("the tokenizer given as bytes", source) if known else (str(source), read(Path(source)))
-    return _load(name, data, tuple(control), pad)
+    wanted = tuple(dict.fromkeys([*control, pad]))
+    key = (hashlib.sha256(data).hexdigest(), wanted, pad)
+    found = _kept.get(key)
+    if found is None:
+        found = _load(name, data, wanted, pad)
+        again = replace(found, sha256=found.used_sha256, added=(), disabled=())  # from what is written of it
+        _kept.clear()
+        _kept.update({key: found, (again.sha256, wanted, pad): again})
+    return found
 
 
-@lru_cache(maxsize=1)  # a run asks for it twice: whether it will do, and then to use it
-def _load(name: str, data: bytes, control: tuple[str, ...], pad: str) -> Pinned:
+# The last one: a run asks whether it will do, writes it with what it lacked, and loads what it wrote.
+_kept: dict[tuple[str, tuple[str, ...], str], Pinned] = {}
+
+
+def _load(name: str, data: bytes, wanted: tuple[str, ...], pad: str) -> Pinned:
     spec = parse(name, data)
     before = list(added_tokens(spec))
     disabled = switch_off(spec)
-    wanted = tuple(dict.fromkeys([*control, pad]))
     added = add_control(spec, wanted)
     try:
         library = Library(spec)

@@ -148,9 +148,15 @@ def gold(lake: Lake) -> list[dict[str, Any]]:
         row |= {
             "documents": sum(fact["group"]["records"] for fact in facts),
             "parts_read": len(files[::step]),
+            "trained_share": _trained(facts) if regime != "rl" else None,
         }
         made.append(row | {"size": sum(f["size"] for f in files)} | counted.result(regime))
     return made
+
+
+def _trained(parts: Sequence[Mapping[str, Any]]) -> float | None:
+    tokens = sum(part["tokens"] for part in parts)
+    return sum(part["trained"] for part in parts) / tokens if tokens else None
 
 
 def time_taken(lake: Lake) -> dict[str, Any]:

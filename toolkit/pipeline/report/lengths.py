@@ -1,4 +1,4 @@
-"""Tokens of a regime's gold, counted by length: fill, quantiles, and the share that is trained."""
+"""Tokens of a regime's gold, counted by length: fill and quantiles."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Counted:
 
     def __init__(self) -> None:
         self.documents, self.rows = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        self.trained, self.context = 0, 0
+        self.context = 0
 
     def add(self, regime: str, path: Path) -> None:
         """Count one gold file."""
         columns = {
-            "sft": ["loss_mask", "seq_lens"],
+            "sft": ["seq_lens"],
             "preference": ["chosen_loss_mask", "rejected_loss_mask"],
             "rl": ["input_ids"],
         }[regime]
@@ -32,17 +32,19 @@ class Counted:
                 self._batch(regime, batch)
 
     def _batch(self, regime: str, batch: pa.RecordBatch) -> None:
-        masks = [batch[name] for name in batch.schema.names if name.endswith("loss_mask")]
-        self.trained += sum(pc.sum(mask.flatten()).as_py() or 0 for mask in masks)
         if regime == "sft":
-            self.rows = _add_counts(self.rows, pc.list_value_length(batch["loss_mask"]))
-            self.documents = _add_counts(self.documents, batch["seq_lens"].flatten())
+            documents = batch["seq_lens"]
+            lengths = documents.flatten().to_numpy()
+            ends = np.concatenate([[0], np.cumsum(pc.list_value_length(documents).to_numpy())])
+            before = np.concatenate([[0], np.cumsum(lengths)])
+            self.documents = _add_counts(self.documents, lengths)
+            self.rows = _add_counts(self.rows, np.diff(before[ends]))
         else:
             for column in batch.columns:
-                self.documents = _add_counts(self.documents, pc.list_value_length(column))
+                self.documents = _add_counts(self.documents, pc.list_value_length(column).to_numpy())
 
     def result(self, regime: str) -> dict[str, Any]:
-        """Tokens, trained share (None for rl), pack fill (None when not packed), and lengths."""
+        """Tokens, pack fill (None when not packed), and lengths."""
         tokens = int((self.documents * np.arange(len(self.documents))).sum())
         packs, packed = int(self.rows.sum()), regime == "sft"
         room = packs * self.context
@@ -50,7 +52,6 @@ class Counted:
         return {
             "tokens": tokens,
             "context": self.context,
-            "trained_share": self.trained / tokens if tokens and regime != "rl" else None,
             "fill": tokens / room if packed and room else None,
             "fills": np.histogram(fills, bins=20, range=(0, 1))[0].tolist() if packed else None,
             "lengths": self.documents,
@@ -58,8 +59,8 @@ class Counted:
         }
 
 
-def _add_counts(counts: np.ndarray, lengths: pa.Array) -> np.ndarray:
-    more = np.bincount(lengths.to_numpy(zero_copy_only=False), minlength=len(counts))
+def _add_counts(counts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    more = np.bincount(lengths, minlength=len(counts))
     more[: len(counts)] += counts
     return more
 
