@@ -48,7 +48,8 @@ def _lines(number: int, wanted: int) -> Iterator[tuple[str, bytes]]:
     draw, kept = random.Random(number), []
     for place, line in enumerate(islice(chat_lines(RECORD_BYTES, seed=number), wanted)):
         if place % 100 == 99:
-            yield "broken", line[: len(line) // 2] + b"\n"
+            text = line.decode()  # not cut within a character: that would end a file for the chain
+            yield "broken", text[: len(text) // 2].encode() + b"\n"
         elif place % 20 == 19:
             yield "copy", _changed(draw.choice(kept), f"c{number}-copy{place}")
         elif number == 0 and place == wanted - wanted // 100:

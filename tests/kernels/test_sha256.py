@@ -13,8 +13,13 @@ from toolkit.kernels.json_lines import add_mod128, digests, leading_u64
 from toolkit.storage.digest import IdHash
 
 
-@pytest.fixture(params=["library", "hashlib"], autouse=True)
+@pytest.fixture(params=["pairs", "library", "hashlib"], autouse=True)
 def path(request, monkeypatch):
+    if request.param == "pairs":
+        if not sha256.paired():
+            pytest.skip("this processor has no instructions for sha256")
+        return
+    monkeypatch.setattr(sha256, "paired", lambda: False)
     if request.param == "hashlib":
         monkeypatch.setattr(sha256, "addresses", lambda: None)
     elif sha256.addresses() is None:
@@ -48,6 +53,12 @@ def test_random_rows(rows):
     assert hexed(rows) == truly(rows)
 
 
+def test_neighbours_of_very_different_length():
+    rows = [b"", b"x" * 1000, b"y" * 55, b"z" * 100_000, b"w" * 64, b"v" * 56, b"u"]
+    for few in range(len(rows) + 1):
+        assert hexed(rows[:few]) == truly(rows[:few]) and hexed(rows[few:]) == truly(rows[few:])
+
+
 def test_threads_do_not_disturb_each_other():
     rows = [bytes([n]) * 1000 for n in range(200)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -56,7 +67,7 @@ def test_threads_do_not_disturb_each_other():
 
 @pytest.mark.parametrize("address", [None, (1, 2, 3)])
 def test_functions_that_do_not_give_the_known_answers_are_not_used(address, monkeypatch):
-    monkeypatch.setattr(sha256, "_by_library", lambda *_: address and np.zeros((3, 32), np.uint8))
+    monkeypatch.setattr(sha256, "by_library", lambda *_: address and np.zeros((3, 32), np.uint8))
     assert not sha256._answers((1, 2, 3))
 
 

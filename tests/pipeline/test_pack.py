@@ -14,7 +14,7 @@ from toolkit.packing import READY, documents, load, read_template, tokens_hash, 
 from toolkit.packing.gold_reader import open_gold
 from toolkit.packing.renderer import render
 from toolkit.packing.turns import views
-from toolkit.pipeline.stages.plain import parts
+from toolkit.pipeline.stages.plain import canonical
 from toolkit.storage import Ledger
 
 CONTROL = sorted({token for template in READY.values() for token in template.tokens})
@@ -104,6 +104,23 @@ def test_every_ready_template_is_spelled_and_control_tokens_are_its_own(world, t
         assert all((ids == number).sum() == written.count(token) for _, ids in found), token
 
 
+def test_chats_read_by_columns_are_those_read_one_by_one(world, tokenizer, monkeypatch):
+    odd = {"messages": [{"role": "user", "content": ["?"]}, {"role": "assistant", "content": "!"}]}
+    write_lines(world / "in.jsonl", [CHATS[0], odd, *CHATS[1:20], {"conversations": 3}, *CHATS[20:], PAIR])
+    pack(tokenizer, "columns")
+    read = canonical.read_chats
+    monkeypatch.setattr(
+        canonical, "read_chats", lambda data, start, stop, *_: read(data, start, stop, "none", None)
+    )
+    pack(tokenizer, "one")
+    kept = [
+        path for path in tree(world / "columns") if path.startswith(("gold/", "evidence/", "quarantine/"))
+    ]
+    assert len(kept) > 2 and {
+        tree(world / "columns")[path] == tree(world / "one")[path] for path in kept
+    } == {True}
+
+
 def test_a_template_of_ones_own(world, tokenizer):
     (world / "mine.jinja").write_text(
         "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content | trim + '<|end|>' }}{% endfor %}"
@@ -119,7 +136,7 @@ def test_a_template_of_ones_own(world, tokenizer):
 @pytest.mark.parametrize("how", [{"workers": 2}, {"workers": 3}, {"cluster": "local:2"}])
 def test_any_number_of_workers_writes_the_same_bytes(world, tokenizer, monkeypatch, how):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(parts, "PART_BYTES", 2_000)
+    monkeypatch.setitem(toolkit.pack.__globals__, "PART_BYTES", 2_000)
     pack(tokenizer, "one")
     pack(tokenizer, "many", workers=how.get("workers"), cluster=how.get("cluster"))
     assert tree(world / "one") == tree(world / "many")
@@ -127,7 +144,7 @@ def test_any_number_of_workers_writes_the_same_bytes(world, tokenizer, monkeypat
 
 def test_the_size_of_parts_changes_no_pack(world, tokenizer, monkeypatch):
     pack(tokenizer, "whole")
-    monkeypatch.setattr(parts, "PART_BYTES", 2_000)
+    monkeypatch.setitem(toolkit.pack.__globals__, "PART_BYTES", 2_000)
     pack(tokenizer, "parts")
     assert gold(world / "whole").equals(gold(world / "parts"))
 
@@ -145,7 +162,7 @@ def test_what_was_interrupted_goes_on_to_the_same_bytes(world, tokenizer, monkey
     from toolkit.pipeline.stages.plain.canonical import CanonicalJob
     from toolkit.pipeline.stages.tokens import TokenJob
 
-    monkeypatch.setattr(parts, "PART_BYTES", 2_000)
+    monkeypatch.setitem(toolkit.pack.__globals__, "PART_BYTES", 2_000)
     pack(tokenizer, "whole")
     job = {"records": CanonicalJob, "tokens": TokenJob, "gold": GoldJob}[stage]
     run, ran = job.run, []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.ingest.part import Part
     from toolkit.ingest.payload import payload_of
     from toolkit.ingest.quarantine import quarantine_line
-    from toolkit.ingest.readers import BRONZE_SCHEMA, batches, records
+    from toolkit.ingest.readers import BRONZE_SCHEMA, batches, bronze_places, head_columns, records
     from toolkit.ingest.reading import read_records
     from toolkit.ingest.reasons import REASONS
     from toolkit.ingest.shapes import suspected_renames
@@ -39,7 +39,7 @@ _HOMES = {
     "part": ("Part",),
     "payload": ("payload_of",),
     "quarantine": ("quarantine_line",),
-    "readers": ("BRONZE_SCHEMA", "batches", "records"),
+    "readers": ("BRONZE_SCHEMA", "batches", "bronze_places", "head_columns", "records"),
     "reading": ("read_records",),
     "shapes": ("suspected_renames",),
     "sources": ("expand", "form_of"),
@@ -65,8 +65,10 @@ __all__ = [
     "Span",
     "Stream",
     "batches",
+    "bronze_places",
     "expand",
     "form_of",
+    "head_columns",
     "judge",
     "land",
     "land_rows",

@@ -7,7 +7,7 @@ by number, lines as they lie. Lines that came twice (``evidence/identity``) are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -125,32 +125,55 @@ def record_of(line: bytes) -> dict[str, Any]:
         return json.loads(line, parse_int=_integer)
 
 
-def batch_of(lines: bytes | np.ndarray, gone: set[tuple[str, int, int]] = frozenset()) -> pa.RecordBatch:
+def batch_of(lines: bytes | np.ndarray, gone: Set[tuple[str, int, int]] = frozenset()) -> pa.RecordBatch:
     """Bronze lines, each ended by LF, as a batch; without those at the places ``gone``.
 
     Raises ValueError for what is no bronze line.
     """
     data = np.frombuffer(lines, np.uint8) if isinstance(lines, bytes) else lines
+    places = bronze_places(data, gone)
+    columns = head_columns(data, places)
+    columns["payload"] = to_text(*heads.gather(data, *places[:, heads.PAYLOAD : heads.PAYLOAD + 2].T))
+    arrays = [columns[field.name].cast(field.type) for field in BRONZE_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=BRONZE_SCHEMA)
+
+
+def bronze_places(data: np.ndarray, gone: Set[tuple[str, int, int]] = frozenset()) -> np.ndarray:
+    """Where the parts of bronze lines lie (``kernels.bronze_heads``), but for those lines whose (path,
+    line, offset) is in ``gone``. Raises ValueError for what is no bronze line.
+    """
     places = heads.bronze_heads(data)
-    paths, path = _different(data, places, heads.PATH)
-    paths = [json.loads(text) for text in paths]
-    if gone:
-        named = zip((paths[k] for k in path.tolist()), *_numbers(places, slice(0, 2)), strict=True)
-        free = np.array([place not in gone for place in named], bool)
-        places, path = places[free], path[free]
+    if not gone:
+        return places
+    paths, path = _paths(data, places)
+    numbers = [places[:, heads.LINE + k].tolist() for k in range(2)]
+    named = zip((paths[k] for k in path.tolist()), *numbers, strict=True)
+    return places[np.array([place not in gone for place in named], bool)]
+
+
+def head_columns(data: np.ndarray, places: np.ndarray) -> dict[str, pa.Array]:
+    """What the bronze lines at ``places`` say of their payloads: the columns of BRONZE_SCHEMA but
+    ``payload``, and ``source_rank`` (int32).
+    """
+    paths, path = _paths(data, places)
     texts, which = _different(data, places, heads.FACTS)
     facts = [_decode(b"{%b}" % text) for text in texts]
     ids = places[:, heads.ID]
     columns = {
         "record_id": to_text(*heads.gather(data, ids, ids + 64)),
-        "path": _spread(paths, path, "path"),
-        "payload": to_text(*heads.gather(data, *places[:, heads.PAYLOAD : heads.PAYLOAD + 2].T)),
+        "path": _spread(paths, path, pa.string()),
+        "source_rank": _spread([fact["source_rank"] for fact in facts], which, pa.int32()),
     }
-    columns |= {name: _spread([fact[name] for fact in facts], which, name) for name in _FACTS}
+    for name in _FACTS:
+        columns[name] = _spread([fact[name] for fact in facts], which, BRONZE_SCHEMA.field(name).type)
     for k, name in enumerate(("line", "offset", "length")):
         columns[name] = pa.array(places[:, heads.LINE + k])
-    arrays = [columns[field.name].cast(field.type) for field in BRONZE_SCHEMA]
-    return pa.RecordBatch.from_arrays(arrays, schema=BRONZE_SCHEMA)
+    return columns
+
+
+def _paths(data: np.ndarray, places: np.ndarray) -> tuple[list[str], np.ndarray]:
+    paths, path = _different(data, places, heads.PATH)
+    return [json.loads(text) for text in paths], path
 
 
 def _different(data: np.ndarray, places: np.ndarray, column: int) -> tuple[list[bytes], np.ndarray]:
@@ -160,12 +183,8 @@ def _different(data: np.ndarray, places: np.ndarray, column: int) -> tuple[list[
     return [data[a:b].tobytes() for a, b in spots[first, 0].tolist()], number
 
 
-def _numbers(places: np.ndarray, which: slice) -> list[list[int]]:
-    return places[:, heads.LINE : heads.LENGTH + 1].T[which].tolist()
-
-
-def _spread(values: list[Any], which: np.ndarray, name: str) -> pa.Array:
-    return pa.array(values, BRONZE_SCHEMA.field(name).type).take(pa.array(which))
+def _spread(values: list[Any], which: np.ndarray, kind: pa.DataType) -> pa.Array:
+    return pa.array(values, kind).take(pa.array(which))
 
 
 def _repeated(path: Path) -> set[tuple[str, int, int]]:

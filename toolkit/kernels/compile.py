@@ -1,6 +1,8 @@
 """One way to declare a kernel: typed, cached on disk, free of the interpreter lock.
 
-An explicit signature makes Numba compile once, at import, and load from disk ever after.
+An explicit signature makes Numba compile once, at first use, and load from disk ever after. A kernel
+that only others call is never loaded by itself: it is in their machine code. To load all of them at
+import would cost every command half a second.
 Inputs are declared read-only because Arrow's buffers are; a writable array is accepted too.
 Every integer that meets a ``uint64`` must be one itself: Numba turns uint64 + int64 into
 float64, which would lose bits without a word.
@@ -12,7 +14,12 @@ that others call (``mix64``, ``cut``), delete the ``__pycache__`` folders beside
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.typeinfer import register_dispatcher
 from numba.extending import intrinsic
 
 
@@ -34,6 +41,7 @@ OUT_U64S = _array(types.uint64, readonly=False)
 OUT_U32S = _array(types.uint32, readonly=False)
 OUT_PAIRS = _array(types.int64, 2, readonly=False)
 OUT_SIGNATURES = _array(types.uint32, 2, readonly=False)
+OUT_DIGESTS = _array(types.uint8, 2, readonly=False)
 OUT_U64_TABLE = _array(types.uint64, 2, readonly=False)
 
 
@@ -63,4 +71,29 @@ def kernel(signature: object, inline: bool = True):
 
     ``inline`` puts it into the kernels that call it; say False for what is rare and long.
     """
-    return njit(signature, cache=True, nogil=True, forceinline=inline)
+
+    def declare(function: Callable[..., Any]) -> Any:
+        found = njit(cache=True, nogil=True, forceinline=inline)(function)
+
+        def settle() -> None:
+            with global_compiler_lock:  # of two threads that come at once one compiles
+                if found._can_compile:
+                    with register_dispatcher(found):
+                        found.compile(signature)
+                    found.disable_compile()
+                for hook in ("_compile_for_args", "get_call_template"):
+                    vars(found).pop(hook, None)
+
+        def called(*_: Any) -> Any:
+            settle()
+            return found  # which is then called again
+
+        def called_by_another(args: Any, kwargs: Any) -> Any:
+            settle()
+            return found.get_call_template(args, kwargs)
+
+        # The two ways in which Numba asks a function for machine code that it does not have yet.
+        found._compile_for_args, found.get_call_template = called, called_by_another
+        return found
+
+    return declare

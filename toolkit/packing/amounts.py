@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.kernels.vector import lowest_bit
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
@@ -22,7 +22,7 @@ _WORDS = numba.uint64[::1]
 _STARTS = numba.int64[::1]
 
 
-@njit(_STARTS(numba.int64), cache=True, nogil=True)
+@kernel(_STARTS(numba.int64), inline=False)
 def levels_of(size):
     """Return where each level starts for numbers below ``size``, int64 [levels + 1]; the last is the end."""
     starts = np.zeros(12, np.int64)
@@ -35,7 +35,7 @@ def levels_of(size):
             return starts[: level + 1].copy()
 
 
-@njit(numba.int64(_WORDS, _STARTS, numba.int64), cache=True, nogil=True, forceinline=True)
+@kernel(numba.int64(_WORDS, _STARTS, numba.int64))
 def least(words, starts, at):
     """Return the least member that is ``at`` or more, or -1; ``at`` lies within the set's range."""
     level = 0
@@ -54,7 +54,7 @@ def least(words, starts, at):
     return -1
 
 
-@njit(numba.void(_WORDS, _STARTS, numba.int64), cache=True, nogil=True, forceinline=True)
+@kernel(numba.void(_WORDS, _STARTS, numba.int64))
 def add(words, starts, at):
     """Put ``at`` into the set."""
     for level in range(starts.size - 1):
@@ -66,7 +66,7 @@ def add(words, starts, at):
         at >>= 6
 
 
-@njit(numba.void(_WORDS, _STARTS, numba.int64), cache=True, nogil=True, forceinline=True)
+@kernel(numba.void(_WORDS, _STARTS, numba.int64))
 def discard(words, starts, at):
     """Take ``at`` out of the set."""
     for level in range(starts.size - 1):

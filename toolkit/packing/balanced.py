@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.amounts import add, discard, least, levels_of
 from toolkit.packing.fit import fit_counts
 from toolkit.packing.lengths import by_document, checked_lengths, count_lengths
@@ -61,16 +61,15 @@ def _even_out(count: np.ndarray, capacity: int, packs: int, shortest: int, place
     return fit_counts(left, capacity, room_of, placed, at)
 
 
-@njit(numba.void(_I32S, _I32S, numba.int64, numba.int64), cache=True, nogil=True, forceinline=True)
+@kernel(numba.void(_I32S, _I32S, numba.int64, numba.int64))
 def _push(top, below, stack, pack):
     below[pack] = top[stack]
     top[stack] = pack
 
 
-@njit(
+@kernel(
     numba.int64(numba.int64[::1], numba.int64, numba.int64, numba.int64[::1], _I32S),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _cheapest_first(left, capacity, shortest, room_of, placed):
     """Place documents of ``shortest`` and more; return how many. Takes them from ``left``, ``room_of``.

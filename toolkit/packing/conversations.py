@@ -1,44 +1,29 @@
-"""Conversations to runs, by the thousand: render each, predict each, align the few that differ.
+"""Conversations to runs, by the thousand: without a rendering where that is proven to be the same.
 
-    messages -> views -> rendering (Jinja, each record)     -> equal?  -> runs
-             -> shape -> skeleton (aligned once, kept)      -> filled  /
+    messages -> shape -> recipe (proven once a shape)  -> contents copied between literals  -> runs
+                      -> none                          -> each rendered, and cut            /
 
-The price of the proof is one Jinja rendering a record, which is what bounds the speed. All the
-rest is kernels over whole batches: no Python object for a run.
+Rendering a record costs as much as tokenizing 2 kB of it. A template that never looks at a content
+writes the same around every content, so one blind run stands for all records of a shape (``blind``,
+``proof``). The others, and what has tool calls, are rendered record by record (``rendered``).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from toolkit.kernels.buffers import text_buffers, to_text
-from toolkit.packing.align import align
-from toolkit.packing.fill import copy_bytes, places, predicted, stripped
-from toolkit.packing.renderer import render_all
+from toolkit.kernels.alike import alike
+from toolkit.kernels.buffers import to_text
+from toolkit.packing.fill import copy_bytes, copy_parts, measure_parts
+from toolkit.packing.messages import Messages, one_array, read_messages
+from toolkit.packing.proof import Recipe, recipe
+from toolkit.packing.rendered import Cut, cut_renderings
 from toolkit.packing.runs import Runs
-from toolkit.packing.sandbox import TemplateFault
-from toolkit.packing.skeleton import (
-    BLANK,
-    CALLS_READ,
-    CALLS_TEXT,
-    EMPTY,
-    NO_CALLS,
-    TEXT,
-    Skeleton,
-    merged,
-    shape_code,
-    skeleton,
-)
+from toolkit.packing.skeleton import NO_CALLS, shape_code
 from toolkit.packing.template import Template
-from toolkit.packing.turns import View, view
-from toolkit.records.schema import ROLES
 
 
 def runs_of(
@@ -56,194 +41,115 @@ def runs_of(
     A row that the template cannot render, or whose turns cannot be told, is a fault of ``Runs.faults``
     (codes: ``renderer`` and ``align``). A row without an assistant turn has runs, none of them trained.
     """
-    batch = _read(messages)
-    cut = _Cut(batch.rows)
-    kept = np.zeros(batch.rows, np.int64) if frozen is None else np.asarray(frozen, np.int64)
-    rendered = _rendered(batch, template, generation, False, cut)
-    marked = _rendered(batch, template, generation, True, cut) if template.has_marks else None
-    for (shape, fixed), members in _by_shape(batch, kept, cut).items():
-        rows = np.array(members, np.int64)
-        bones = skeleton(template, shape, generation)
-        alone = rows
-        if bones is not None:
-            good = _fill(batch, bones, rows, fixed, rendered, marked, cut)
-            alone = rows[~good]
-        for row in alone.tolist():
-            _align_one(batch, template, row, generation, fixed, rendered, cut)
-    return cut.runs(rendered[0])
+    messages = one_array(messages)
+    batch = read_messages(messages)
+    kept = _frozen(batch, frozen)
+    filled = _recipes(batch, template, generation, kept)
+    return _runs(batch, messages, template, generation, kept, filled)
+
+
+def runs_of_rendered(
+    messages: pa.ListArray | pa.ChunkedArray,
+    template: Template,
+    *,
+    generation: bool = False,
+    frozen: np.ndarray | None = None,
+) -> Runs:
+    """Do as ``runs_of`` does, with a rendering of every record: the oracle, and ten times slower."""
+    messages = one_array(messages)
+    batch = read_messages(messages)
+    nothing = _Filled([], np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return _runs(batch, messages, template, generation, _frozen(batch, frozen), nothing)
+
+
+def _frozen(batch: Messages, frozen: np.ndarray | None) -> np.ndarray:
+    if frozen is None:
+        return np.zeros(batch.rows, np.int64)
+    return np.clip(np.asarray(frozen, np.int64), 0, np.diff(batch.ends))
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Messages of all rows end to end: row i has ``ends[i]`` to ``ends[i + 1]``."""
+class _Filled:
+    """Rows that have a recipe, and which: ``recipes[number[i]]`` for ``rows[i]``."""
 
-    ends: np.ndarray
-    absent: np.ndarray  # bool [rows], null lists
-    views: list[View]
-    shapes: bytes
-    contents: tuple[np.ndarray, np.ndarray]
-    calls: tuple[np.ndarray, np.ndarray]
-    bare: np.ndarray
-
-    @property
-    def rows(self) -> int:
-        return self.ends.size - 1
-
-    def of(self, row: int) -> list[View]:
-        return self.views[self.ends[row] : self.ends[row + 1]]
+    recipes: list[Recipe]
+    rows: np.ndarray  # int64, rising
+    number: np.ndarray  # int64
 
 
-@dataclass
-class _Cut:
-    """Runs as they are found, group by group: where each lies in the renderings."""
-
-    rows: int
-    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
-    found: list[tuple[np.ndarray, ...]] = field(default_factory=list)
-
-    def add(
-        self,
-        rows: np.ndarray,
-        starts: np.ndarray,
-        lengths: np.ndarray,
-        control: np.ndarray,
-        trained: np.ndarray,
-    ) -> None:
-        """Add runs of rows that have equally many: ``starts``, ``lengths`` int64 [rows, runs]."""
-        self.found.append((rows, starts, lengths, control, trained))
-
-    def runs(self, data: np.ndarray) -> Runs:
-        """Put the runs in the order of the rows."""
-        counts = np.zeros(self.rows, np.int64)
-        for rows, starts, *_ in self.found:
-            counts[rows] = starts.shape[1]
-        ends = np.concatenate([[0], np.cumsum(counts)])
-        starts, lengths = np.zeros(ends[-1], np.int64), np.zeros(ends[-1], np.int64)
-        control, trained = np.zeros(ends[-1], np.int16), np.zeros(ends[-1], np.bool_)
-        for rows, first, length, index, learned in self.found:
-            at = ends[rows][:, None] + np.arange(first.shape[1])
-            starts[at], lengths[at], control[at], trained[at] = first, length, index, learned
-        lengths[control >= 0] = 0
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        out = np.empty(offsets[-1], np.uint8)
-        copy_bytes(data, starts, lengths, offsets[:-1], out)
-        return Runs(ends, to_text(out, offsets), control, trained, dict(sorted(self.faults.items())))
+def _recipes(batch: Messages, template: Template, generation: bool, frozen: np.ndarray) -> _Filled:
+    """Find the recipe of each row whose shape has one, with contents that are not too long for it."""
+    plain = np.flatnonzero(~batch.absent & ~batch.any(batch.called | (batch.role < 0)))
+    shapes = shape_code(np.maximum(batch.role, 0), batch.state, np.full(batch.role.size, NO_CALLS))
+    begins, ends = batch.ends[plain], batch.ends[plain + 1]
+    code = -1 - frozen[plain]  # below 0, ``alike`` takes a pair for a text of its own
+    number, first = alike(shapes, np.stack([begins, ends, code, code], axis=1).reshape(-1, 2, 2))
+    found = [
+        recipe(template, shapes[begins[i] : ends[i]].tobytes(), generation, int(frozen[plain[i]]))
+        for i in first.tolist()
+    ]
+    longest = np.array([-1 if one is None else one.longest for one in found], np.int64)
+    offsets = batch.contents[1]
+    fits = offsets[ends] - offsets[begins] <= longest[number]
+    at = np.cumsum(longest >= 0) - 1
+    return _Filled([one for one in found if one is not None], plain[fits], at[number[fits]])
 
 
-def _read(messages: pa.ListArray | pa.ChunkedArray) -> _Batch:
-    if isinstance(messages, pa.ChunkedArray):
-        messages = messages.combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy().astype(np.int64)
-    flat = messages.flatten()
-    role, content, calls = (pc.struct_field(flat, name) for name in ("role", "content", "tool_calls"))
-    code = pc.fill_null(pc.index_in(role, pa.array(ROLES)), -1).to_numpy().astype(np.int64)
-    content = content.fill_null("")
-    texts = content.to_pylist()
-    names = role.to_pylist() if (code < 0).any() else [ROLES[i] for i in code.tolist()]
-    views: list[View] = [{"role": r, "content": c} for r, c in zip(names, texts, strict=True)]
-    state = np.full(code.size, TEXT)
-    state[np.fromiter(map(str.isspace, texts), np.bool_, len(texts))] = BLANK
-    state[pc.equal(pc.binary_length(content), 0).to_numpy(zero_copy_only=False)] = EMPTY
-    called = np.full(code.size, NO_CALLS)
-    for i in np.flatnonzero(pc.greater(pc.binary_length(calls.fill_null("")), 0)).tolist():
-        views[i] = view(names[i], texts[i], calls[i].as_py())
-        called[i] = CALLS_TEXT if isinstance(views[i]["tool_calls"], str) else CALLS_READ
-    contents = text_buffers(content)
-    return _Batch(
-        np.concatenate([[0], np.cumsum(lengths)]),
-        messages.is_null().to_numpy(zero_copy_only=False),
-        views,
-        shape_code(np.maximum(code, 0), state, called).tobytes(),
-        contents,
-        text_buffers(calls.fill_null("")),
-        stripped(*contents),
-    )
-
-
-def _rendered(
-    batch: _Batch, template: Template, generation: bool, marks: bool, cut: _Cut
-) -> tuple[np.ndarray, np.ndarray]:
-    """Render all rows: data and offsets. What fails becomes a fault and an empty text."""
-    wanted = [row for row in np.flatnonzero(~batch.absent).tolist() if row not in cut.faults]
-    texts = [""] * batch.rows
-    results = render_all(template, map(batch.of, wanted), generation=generation, marks=marks)
-    for row, text in zip(wanted, results, strict=True):
-        if isinstance(text, TemplateFault):
-            cut.faults[row] = (text.code, text.detail)
-        else:
-            texts[row] = text
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    for row, text in enumerate(texts):
-        if not text.isascii() and _half_a_pair(encoded[row]):
-            cut.faults[row] = ("template.not_utf8", "the template writes half of a surrogate pair")
-            encoded[row] = b""
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
-    return np.frombuffer(b"".join(encoded), np.uint8), offsets
-
-
-def _half_a_pair(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def _by_shape(batch: _Batch, frozen: np.ndarray, cut: _Cut) -> Mapping[tuple[bytes, int], list[int]]:
-    groups = defaultdict(list)
-    ends = batch.ends.tolist()
-    for row, (fixed, absent) in enumerate(zip(frozen.tolist(), batch.absent.tolist(), strict=True)):
-        if not absent and row not in cut.faults:
-            start, end = ends[row], ends[row + 1]
-            groups[batch.shapes[start:end], min(max(fixed, 0), end - start)].append(row)
-    return groups
-
-
-def _fill(
-    batch: _Batch,
-    bones: Skeleton,
-    rows: np.ndarray,
-    frozen: int,
-    rendered: tuple[np.ndarray, np.ndarray],
-    marked: tuple[np.ndarray, np.ndarray] | None,
-    cut: _Cut,
-) -> np.ndarray:
-    """Cut the rows that are as the skeleton predicts, and say which they are: bool [rows]."""
-    buffers = (batch.contents[0], batch.calls[0])
-    around = (batch.contents[1], batch.bare, batch.calls[1])
-    where = places(bones.parts, batch.ends[rows], *around)
-    good = predicted(rendered, rows, bones.parts, buffers, where)
-    if bones.marked is not None and marked is not None:
-        also = places(bones.marked, batch.ends[rows], *around)
-        good &= predicted(marked, rows, bones.marked, buffers, also)
-    first, trained = merged(bones.control, bones.turn, frozen)
-    lengths = where[2][good]
-    if first.size:
-        lengths = np.add.reduceat(lengths, bones.firsts[first], axis=1)
-    starts = rendered[1][rows[good]][:, None] + np.cumsum(lengths, axis=1) - lengths
-    cut.add(rows[good], starts, lengths, bones.control[first], trained)
-    return good
-
-
-def _align_one(
-    batch: _Batch,
+def _runs(
+    batch: Messages,
+    messages: pa.ListArray,
     template: Template,
-    row: int,
     generation: bool,
-    frozen: int,
-    rendered: tuple[np.ndarray, np.ndarray],
-    cut: _Cut,
-) -> None:
-    try:
-        traced, pieces = align(template, batch.of(row), generation=generation)
-    except TemplateFault as fault:
-        cut.faults[row] = (fault.code, fault.detail)
-        return
-    control = np.array([piece.control for piece in pieces], np.int16)
-    first, trained = merged(control, np.array([piece.turn for piece in pieces], np.int64), frozen)
-    edges = [pieces[i].start for i in first.tolist()] + [len(traced.text)]
-    texts = [traced.text[a:b] for a, b in pairwise(edges)]
-    lengths = np.array([len(text.encode()) for text in texts], np.int64)[None]
-    starts = rendered[1][row] + np.cumsum(lengths, axis=1) - lengths
-    cut.add(np.array([row]), starts, lengths, control[first], trained)
+    frozen: np.ndarray,
+    filled: _Filled,
+) -> Runs:
+    others = np.ones(batch.rows, np.bool_)
+    others[filled.rows] = False
+    rows = np.flatnonzero(others & ~batch.absent)
+    cut = Cut()
+    if rows.size:
+        some = batch if rows.size == batch.rows else read_messages(messages.take(pa.array(rows)))
+        cut = cut_renderings(some, template, generation, frozen[rows])
+    counts = np.zeros(batch.rows, np.int64)
+    sizes = np.array([one.runs.shape[0] for one in filled.recipes], np.int64)
+    counts[filled.rows] = sizes[filled.number]
+    for found, starts, *_ in cut.found:
+        counts[rows[found]] = starts.shape[1]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return _write(batch, ends, filled, rows, cut)
+
+
+def _write(batch: Messages, ends: np.ndarray, filled: _Filled, rows: np.ndarray, cut: Cut) -> Runs:
+    """Put the runs of all rows in order, and their texts end to end."""
+    lengths, control = np.zeros(ends[-1], np.int64), np.zeros(ends[-1], np.int16)
+    trained = np.zeros(ends[-1], np.bool_)
+    cuts = []
+    for found, starts, length, index, learned in cut.found:
+        at = ends[rows[found]][:, None] + np.arange(starts.shape[1])
+        lengths[at] = np.where(index >= 0, 0, length)
+        control[at], trained[at] = index, learned
+        cuts.append((at.ravel(), starts.ravel()))
+    table = _table(filled, ends, batch)
+    measure_parts(*table, batch.contents[1], batch.bare, lengths, control, trained)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    out = np.empty(offsets[-1], np.uint8)
+    literal = np.concatenate([np.zeros(0, np.uint8), *(one.literal for one in filled.recipes)])
+    copy_parts(*table, batch.contents[1], batch.bare, literal, batch.contents[0], offsets, out)
+    for at, starts in cuts:
+        copy_bytes(cut.data, starts, lengths[at], offsets[at], out)
+    faults = {int(rows[row]): fault for row, fault in sorted(cut.faults.items())}
+    return Runs(ends, to_text(out, offsets), control, trained, faults)
+
+
+def _table(filled: _Filled, ends: np.ndarray, batch: Messages) -> tuple[np.ndarray, ...]:
+    """Put recipes end to end: runs [n, 4], parts [n, 3], and rows [n, 4] as the kernels take them."""
+    runs, parts, literal = [np.empty((0, 4), np.int64)], [np.empty((0, 3), np.int64)], 0
+    begins, before = [0], 0
+    for one in filled.recipes:
+        runs.append(one.runs + np.array([before, before, 0, 0]))
+        parts.append(one.parts + (one.parts[:, :1] < 0) * np.array([0, literal, literal]))
+        before, literal = before + one.parts.shape[0], literal + one.literal.size
+        begins.append(begins[-1] + one.runs.shape[0])
+    begins = np.array(begins, np.int64)
+    rows = [batch.ends[filled.rows], ends[filled.rows], begins[filled.number], begins[filled.number + 1]]
+    return np.stack(rows, axis=1), np.concatenate(runs), np.concatenate(parts)

@@ -205,7 +205,8 @@ def _by_row(parts: list[_Sequences], rows: int) -> _Sequences:
     """Put the sequences of several parts in the order of their rows; a row without one is empty."""
     order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
     sizes = np.concatenate([part.lengths for part in parts])
-    ids, mask = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "mask"))
+    used = [part for part in parts if part.ids.size] or parts[:1]
+    ids, mask = (_end_to_end([getattr(part, name) for part in used]) for name in ("ids", "mask"))
     if (np.diff(order) < 0).any():
         at = _places((np.cumsum(sizes) - sizes)[order], sizes[order])
         ids, mask = ids[at], mask[at]
@@ -215,7 +216,16 @@ def _by_row(parts: list[_Sequences], rows: int) -> _Sequences:
     return _Sequences(np.arange(rows), ids, mask, lengths, {})
 
 
+def _end_to_end(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)  # which would copy
+
+
+def _bits(flags: np.ndarray) -> pa.BooleanArray:
+    packed = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), flags.size, [None, packed])
+
+
 def _lists(sequences: _Sequences, used: np.ndarray) -> list[pa.ListArray]:
     offsets, unused = list_offsets(sequences.lengths), pa.array(~used)
-    values = (sequences.ids, sequences.mask)
-    return [pa.ListArray.from_arrays(offsets, pa.array(v), mask=unused) for v in values]
+    values = (pa.array(sequences.ids), _bits(sequences.mask))
+    return [pa.ListArray.from_arrays(offsets, v, mask=unused) for v in values]

@@ -18,11 +18,12 @@ from numba import types
 
 from toolkit.kernels import text_buffers
 from toolkit.kernels.alike import alike
-from toolkit.kernels.compile import I32S, I64S, OUT_FLAGS, kernel
+from toolkit.kernels.block import copy
+from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, kernel, pointer
 from toolkit.packing.runs import Runs
 from toolkit.packing.tokenizer import Pinned
 
-_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+_OUT_I32S = types.Array(types.int32, 1, "C")
 
 
 def encode_runs(
@@ -36,15 +37,16 @@ def encode_runs(
     """
     texts = np.flatnonzero(runs.control < 0)
     number, ids, begins, lengths = _distinct(runs.texts, texts, pinned)
-    # piece i: control token i, whose ids lie behind those of all texts, then the distinct texts
-    begins = np.concatenate([ids.size + np.arange(len(control)), begins])
+    # piece i: control token i, which begins at -1 - i to say so, then the distinct texts
+    begins = np.concatenate([-1 - np.arange(len(control)), begins])
     lengths = np.concatenate([np.ones(len(control), np.int64), lengths])
-    ids = np.concatenate([ids, np.array(control, np.int32)])
     piece = runs.control.astype(np.int64)
     piece[texts] = len(control) + number
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[piece])])
     out, mask = np.empty(int(ends[-1]), np.int32), np.empty(int(ends[-1]), np.bool_)
-    _write(ids, begins[piece], ends, np.ascontiguousarray(runs.trained), out, mask)
+    own = np.array(control, np.int32)
+    trained = np.ascontiguousarray(runs.trained).view(np.uint8)
+    _write(ids, own, begins[piece], ends, trained, out, mask.view(np.uint8))
     return out, mask, np.diff(ends[runs.ends])
 
 
@@ -58,13 +60,18 @@ def _distinct(
     return number, *pinned.library.encode_places(data, starts[first], stops[first])
 
 
-@kernel(types.void(I32S, I64S, I64S, _FLAGS, types.Array(types.int32, 1, "C"), OUT_FLAGS), inline=False)
-def _write(ids, starts, ends, trained, out, mask):
+@kernel(types.void(I32S, I32S, I64S, I64S, BYTES, _OUT_I32S, OUT_BYTES), inline=False)
+def _write(ids, control, starts, ends, trained, out, mask):
+    """Write ids and mask of runs, each from ``starts`` in ``ids``, or below 0 one of ``control``."""
+    source, target, flags = pointer(ids), pointer(out), pointer(mask)
     for i in range(starts.size):
-        start = starts[i] - ends[i]
-        for at in range(ends[i], ends[i + 1]):
-            out[at] = ids[start + at]
-            mask[at] = trained[i]
+        start, at, size = starts[i], ends[i], ends[i + 1] - ends[i]
+        if start < 0:
+            target[at] = control[-1 - start]
+        else:
+            copy(target, at, source, start, 4 * size)
+        for k in range(at, at + size):
+            flags[k] = trained[i]
 
 
 @kernel(types.void(I32S, I64S, I64S, I64S, OUT_FLAGS), inline=False)

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
 from toolkit.errors import RequestError
+from toolkit.kernels.compile import kernel
 from toolkit.kernels.hashing import GOLDEN, mix64
 from toolkit.packing.pack import pack
 
@@ -64,10 +64,9 @@ def _checked_key(seed: int, epoch: int) -> None:
             raise RequestError(f"{name} is {value}; expected 0 .. 2^64 - 1.")
 
 
-@njit(
+@kernel(
     numba.int64[::1](numba.int64, numba.uint64, numba.uint64, numba.int64, numba.int64),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _order(n, seed, epoch, start, stop):
     a = np.uint64(np.sqrt(np.float64(n)))  # then corrected: exact whatever the rounding of the root

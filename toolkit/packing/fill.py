@@ -12,9 +12,22 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
-from toolkit.packing.skeleton import CALLS, LITERAL, LSTRIP, RSTRIP, STRIP, Parts
+from toolkit.kernels.block import copy
+from toolkit.kernels.compile import (
+    BYTES,
+    I64S,
+    OUT_BYTES,
+    OUT_FLAGS,
+    OUT_I64S,
+    OUT_PAIRS,
+    PAIRS,
+    POINTER,
+    kernel,
+    pointer,
+)
+from toolkit.packing.skeleton import CALLS, LITERAL, Parts
+from toolkit.packing.unseen import LSTRIP, RSTRIP, STRIP
 
 
 def _readonly(dtype: numba.types.Type, dims: int = 1) -> numba.types.Array:
@@ -24,34 +37,61 @@ def _readonly(dtype: numba.types.Type, dims: int = 1) -> numba.types.Array:
 _BYTES, _I64, _PAIRS = _readonly(numba.uint8), _readonly(numba.int64), _readonly(numba.int64, 2)
 
 
-@njit(numba.boolean(numba.uint8), cache=True, nogil=True)
-def _space(byte):
-    return byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
+@kernel(numba.int64(POINTER, numba.int64, numba.int64))
+def _space(text, at, end):
+    """Bytes of the white space at ``at``, by Unicode as ``str.isspace`` has it; 0 if there is none."""
+    lead = text[at]
+    if lead < 0x80:
+        return 1 if lead == 32 or 9 <= lead <= 13 or 28 <= lead <= 31 else 0
+    if at + 2 <= end and lead == 0xC2:
+        return 2 if text[at + 1] == 0x85 or text[at + 1] == 0xA0 else 0
+    if at + 3 > end or not 0xE1 <= lead <= 0xE3:
+        return 0
+    rest = numba.int64(text[at + 1]) << 8 | numba.int64(text[at + 2])
+    if lead == 0xE1:
+        return 3 if rest == 0x9A80 else 0
+    if lead == 0xE3:
+        return 3 if rest == 0x8080 else 0
+    found = 0x8080 <= rest <= 0x808A or rest == 0x80A8 or rest == 0x80A9 or rest == 0x80AF or rest == 0x819F
+    return 3 if found else 0
 
 
-@njit(
-    numba.void(_BYTES, _I64, numba.int64[:, ::1]),
-    cache=True,
-    nogil=True,
-)
+@kernel(numba.int64(POINTER, numba.int64, numba.int64))
+def _space_before(text, start, end):
+    """Bytes of the white space that ends at ``end``; 0 if there is none."""
+    if text[end - 1] < 0x80:
+        return _space(text, end - 1, end)
+    for width in (2, 3):
+        if end - width >= start and _space(text, end - width, end) == width:
+            return width
+    return 0
+
+
+@kernel(numba.void(BYTES, I64S, OUT_PAIRS), inline=False)
 def _stripped(data, offsets, out):
-    """Find where each text begins and ends without the ASCII white space around it."""
+    """Find where each text begins and ends without the white space around it."""
+    text = pointer(data)
     for i in range(offsets.size - 1):
         start, end = offsets[i], offsets[i + 1]
-        while start < end and _space(data[start]):
-            start += 1
-        while end > start and _space(data[end - 1]):
-            end -= 1
+        while start < end:
+            width = _space(text, start, end)
+            if width == 0:
+                break
+            start += width
+        while end > start:
+            width = _space_before(text, start, end)
+            if width == 0:
+                break
+            end -= width
         out[i, 0], out[i, 1] = start, end
 
 
-@njit(
+@kernel(
     numba.void(
         *(_BYTES, _BYTES, _BYTES, _BYTES, _I64, _I64, _I64, _PAIRS, _PAIRS),
         numba.boolean[::1],
     ),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _compare(rendered, literal, contents, calls, begin, finish, source, starts, lengths, same):
     """Say for each row whether its parts are its rendering."""
@@ -76,10 +116,9 @@ def _compare(rendered, literal, contents, calls, begin, finish, source, starts, 
         same[row] = good
 
 
-@njit(
+@kernel(
     numba.void(_BYTES, _I64, _I64, _I64, numba.uint8[::1]),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def copy_bytes(source, starts, lengths, targets, out):
     """Copy ``source[starts[i]:][:lengths[i]]`` to ``out[targets[i]:]`` for every i."""
@@ -90,10 +129,72 @@ def copy_bytes(source, starts, lengths, targets, out):
             into[j] = run[j]
 
 
+@kernel(numba.int64(PAIRS, numba.int64, numba.int64, I64S, PAIRS))
+def _begin(parts, part, first, offsets, bare):
+    """Where a part begins, in the contents or the literals."""
+    how = parts[part, 1]
+    if parts[part, 0] == LITERAL:
+        return how
+    at = first + parts[part, 0]
+    return bare[at, 0] if how in (STRIP, LSTRIP) else offsets[at]
+
+
+@kernel(numba.int64(PAIRS, numba.int64, numba.int64, I64S, PAIRS))
+def _end(parts, part, first, offsets, bare):
+    """Where a part ends."""
+    if parts[part, 0] == LITERAL:
+        return parts[part, 2]
+    at, how = first + parts[part, 0], parts[part, 1]
+    return bare[at, 1] if how in (STRIP, RSTRIP) else offsets[at + 1]
+
+
+@kernel(
+    numba.void(PAIRS, PAIRS, PAIRS, I64S, PAIRS, OUT_I64S, numba.types.Array(numba.int16, 1, "C"), OUT_FLAGS),
+    inline=False,
+)
+def measure_parts(rows, runs, parts, offsets, bare, lengths, control, trained):
+    """Write length, control token and whether it is trained of the runs that parts make up.
+
+    ``rows`` [n, 4]: a row's first message, its first run in the output, and its runs in ``runs``, from
+    and to. ``runs``, ``parts`` as in ``proof.Recipe``. ``offsets`` of contents, ``bare``: ``stripped``.
+    """
+    for row in range(rows.shape[0]):
+        first, out = rows[row, 0], rows[row, 1] - rows[row, 2]
+        for run in range(rows[row, 2], rows[row, 3]):
+            control[out + run], trained[out + run] = runs[run, 2], runs[run, 3] != 0
+            size = 0
+            if runs[run, 2] < 0:
+                for part in range(runs[run, 0], runs[run, 1]):
+                    size += _end(parts, part, first, offsets, bare) - _begin(
+                        parts, part, first, offsets, bare
+                    )
+            lengths[out + run] = size
+
+
+@kernel(numba.void(PAIRS, PAIRS, PAIRS, I64S, PAIRS, BYTES, BYTES, I64S, OUT_BYTES), inline=False)
+def copy_parts(rows, runs, parts, offsets, bare, literal, contents, targets, out):
+    """Copy the parts of the runs of text to ``out``, each run to its place in ``targets``."""
+    own, text, target = pointer(literal), pointer(contents), pointer(out)
+    for row in range(rows.shape[0]):
+        first, number = rows[row, 0], rows[row, 1] - rows[row, 2]
+        for run in range(rows[row, 2], rows[row, 3]):
+            if runs[run, 2] >= 0:
+                continue
+            at = targets[number + run]
+            for part in range(runs[run, 0], runs[run, 1]):
+                begin = _begin(parts, part, first, offsets, bare)
+                size = _end(parts, part, first, offsets, bare) - begin
+                if parts[part, 0] == LITERAL:
+                    copy(target, at, own, begin, size)
+                else:
+                    copy(target, at, text, begin, size)
+                at += size
+
+
 def stripped(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return where each text's bytes begin and end without white space around: int64 [texts, 2].
 
-    Of ASCII: a text with other white space around it is not predicted right, and aligned alone.
+    White space is what ``str.strip`` takes for it. Of a blank text nothing is left, at its end.
     """
     out = np.empty((offsets.size - 1, 2), np.int64)
     _stripped(data, offsets, out)

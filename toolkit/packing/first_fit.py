@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.lengths import LENGTHS, by_document, checked_lengths, count_lengths, most_packs
 
 _BLOCK = 16  # packs
@@ -38,7 +38,7 @@ def first_fit_decreasing(lengths: np.ndarray, capacity: int) -> np.ndarray:
     return by_document(lengths, count, placed)
 
 
-@njit(numba.int64(LENGTHS, numba.int64, numba.int32[::1]), cache=True, nogil=True)
+@kernel(numba.int64(LENGTHS, numba.int64, numba.int32[::1]), inline=False)
 def first_fit_counts(count, capacity, placed):
     """Place ``count[L]`` documents of every length L, longest first; return the number of packs.
 

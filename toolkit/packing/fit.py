@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.amounts import add, discard, least, levels_of
 from toolkit.packing.lengths import LENGTHS, by_document, checked_lengths, count_lengths, most_packs
 
@@ -40,10 +40,9 @@ def best_fit_decreasing(lengths: np.ndarray, capacity: int) -> np.ndarray:
     return by_document(lengths, count, placed)
 
 
-@njit(
+@kernel(
     numba.int64(LENGTHS, numba.int64, LENGTHS, numba.int32[::1], numba.int64),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def fit_counts(count, capacity, room_of, placed, at):
     """Place ``count[L]`` documents of every length L, longest first; return the number of packs.

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 import numba
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from toolkit.errors import RequestError
+from toolkit.kernels.compile import kernel
 
 
 def _readonly(dtype: numba.types.Type) -> numba.types.Array:
@@ -30,10 +30,9 @@ def _readonly(dtype: numba.types.Type) -> numba.types.Array:
 _INT64 = _readonly(numba.int64)
 
 
-@njit(
+@kernel(
     numba.void(_readonly(numba.int32), _INT64, _INT64, _INT64, numba.int32[::1]),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def copy_runs(source, starts, lengths, targets, out):
     """Copy int32 ``source[starts[i]:][:lengths[i]]`` to ``out[targets[i]:]`` for every i."""
@@ -43,10 +42,9 @@ def copy_runs(source, starts, lengths, targets, out):
             out[target + j] = source[start + j]
 
 
-@njit(
+@kernel(
     numba.void(_readonly(numba.uint8), _INT64, _INT64, _INT64, numba.uint8[::1]),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def copy_bit_runs(source, starts, lengths, targets, out):
     """Copy runs of bits (least significant first, as Arrow packs them) to bytes 0 or 1."""

@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import types
 
 from toolkit.errors import RequestError
 from toolkit.kernels.block import copy
-from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, kernel, pointer
+from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, U32S, kernel, pointer
 
 END = "\x1f\x1e\x1d\x1c"
 BATCH, CHUNK = 2 << 20, 32 << 10  # bytes: encoded in one call; handed to one thread as one text
@@ -92,7 +93,7 @@ def _batches(
     for group in (np.flatnonzero(ascii_only), np.flatnonzero(~ascii_only)):
         for rows in _windows(group, starts, stops, BATCH):
             chunks = _windows(rows, starts, stops, CHUNK)
-            yield [(chunk, _joined(data, starts, stops, chunk)) for chunk in chunks]
+            yield list(zip(chunks, _joined(data, starts, stops, rows, chunks), strict=True))
 
 
 def _windows(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, size: int) -> list[np.ndarray]:
@@ -101,7 +102,8 @@ def _windows(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, size: int)
     if not rows.size or ends[-1] <= size:
         return [rows] if rows.size else []
     cuts = np.searchsorted(ends, np.arange(size, ends[-1], size)) + 1
-    return [part for part in np.split(rows, np.unique(cuts)) if part.size]
+    edges = [0, *np.unique(cuts).tolist(), rows.size]
+    return [rows[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def _read(
@@ -113,17 +115,22 @@ def _read(
     encoded: Future,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for (rows, _), ids in zip(batch, encoded.result(), strict=True):
-        if encoder.joined is None or np.count_nonzero(ids == encoder.end) != rows.size:
+        if encoder.joined is None or _count(ids, encoder.end) != rows.size:
             each = [ids] if encoder.joined is None else encoder.alone(_texts(data, starts, stops, rows))
             ids = np.concatenate([part for one in each for part in (one, [encoder.end])])
         yield rows, ids.astype(np.uint32, copy=False).view(np.int32)
 
 
-def _joined(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray) -> str:
+def _joined(
+    data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray, chunks: list[np.ndarray]
+) -> list[str]:
+    """Join the texts of rows, an END behind each, as one string a chunk of rows."""
     end = np.frombuffer(END.encode(), np.uint8)
-    out = np.empty(int((stops[rows] - starts[rows]).sum()) + end.size * rows.size, np.uint8)
+    ends = np.cumsum(stops[rows] - starts[rows] + end.size)
+    out = np.empty(int(ends[-1]), np.uint8)
     _join(data, starts, stops, rows, end, out)
-    return _text(memoryview(out))
+    edges = ends[np.cumsum([chunk.size for chunk in chunks]) - 1].tolist()
+    return [_text(memoryview(out)[a:b]) for a, b in pairwise([0, *edges])]
 
 
 def _texts(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray) -> list[str]:
@@ -162,6 +169,15 @@ def _join(data, starts, stops, rows, end, out):
         copy(target, at, source, starts[rows[i]], size)
         copy(target, at + size, mark, 0, end.size)
         at += size + end.size
+
+
+@kernel(types.int64(U32S, types.int64), inline=False)
+def _count(ids, end):
+    """How many ids are an end."""
+    found = 0
+    for id_ in ids:
+        found += id_ == end
+    return found
 
 
 @kernel(

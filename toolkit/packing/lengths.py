@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
 from toolkit.errors import RequestError
+from toolkit.kernels.compile import kernel
 
 LENGTHS = numba.types.Array(numba.int64, 1, "C", readonly=True)
 MOST_TOKENS = (1 << 31) - 1  # of a pack: the square still fits in 63 bits
@@ -59,7 +59,7 @@ def whole_numbers(lengths: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(given, dtype=np.int64)
 
 
-@njit(numba.int64[:](LENGTHS, numba.int64), cache=True, nogil=True)
+@kernel(numba.int64[:](LENGTHS, numba.int64), inline=False)
 def count_lengths(lengths, capacity):
     """Count the documents of each length: int64 [capacity + 1]."""
     count = np.zeros(capacity + 1, np.int64)
@@ -68,7 +68,7 @@ def count_lengths(lengths, capacity):
     return count
 
 
-@njit(numba.int64[:](LENGTHS, LENGTHS, numba.int32[::1]), cache=True, nogil=True)
+@kernel(numba.int64[:](LENGTHS, LENGTHS, numba.int32[::1]), inline=False)
 def by_document(lengths, count, placed):
     """Pack of each document, int64 [n], from packs in order of placing: longest first, then by index."""
     first = np.empty(count.size, np.int64)
@@ -84,7 +84,7 @@ def by_document(lengths, count, placed):
     return pack_of
 
 
-@njit(numba.int64(LENGTHS, numba.int64), cache=True, nogil=True)
+@kernel(numba.int64(LENGTHS, numba.int64), inline=False)
 def most_packs(count, capacity):
     """Bound the packs that a method needs which opens one only if no other has room.
 

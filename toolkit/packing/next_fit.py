@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.lengths import LENGTHS, checked_lengths
 
 
@@ -22,7 +22,7 @@ def next_fit(lengths: np.ndarray, capacity: int) -> np.ndarray:
     return _next_fit(checked_lengths(lengths, capacity), capacity)
 
 
-@njit(numba.int64[:](LENGTHS, numba.int64), cache=True, nogil=True)
+@kernel(numba.int64[:](LENGTHS, numba.int64), inline=False)
 def _next_fit(lengths, capacity):
     pack_of = np.empty(lengths.size, np.int64)
     pack, room = -1, 0

@@ -1,10 +1,11 @@
 """Render conversations with a chat template, and say of every character where it came from.
 
-    render   what Jinja makes of it                      a string; the fast one, run for each record
-    trace    the same, with contents as ``Traced`` text  spans of (end, source, turn)
+    render        what Jinja makes of it                      a string
+    trace         the same, with contents as ``Traced`` text  spans of (end, source, turn)
+    render_blind  the same, with ``Unseen`` contents          pieces and holes, if no content is looked at
 
-Both run the same compiled template in the same sandbox, so they cannot differ by accident;
-``trace`` is compared with ``render`` all the same, because a template could ask what it was given.
+All run the same template in the same sandbox, so they cannot differ by accident; ``trace`` is
+compared with ``render`` all the same, because a template could ask what it was given.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 from jinja2.ext import loopcontrols
 
+from toolkit.packing.blind import BlindSandbox
 from toolkit.packing.sandbox import Sandbox, TemplateFault
 from toolkit.packing.sandbox_nodes import Generation, rewrite_for_budget
 from toolkit.packing.traced import Traced, joined, traced
 from toolkit.packing.turns import View, check_turns
+from toolkit.packing.unseen import Unseen
 
 if TYPE_CHECKING:
     from toolkit.packing.template import Template
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _KEPT = 64  # compiled templates a thread keeps
 _FORMAT = re.compile(r"(?:[^%]|%-?[A-Za-z%]){0,64}")
 _local = threading.local()
+OPENED, CLOSED = "\ufdd0", "\ufdd1"
 
 
 class _Mark(Traced):
@@ -69,12 +73,14 @@ def parsed(source: str) -> nodes.Template:
 
 @lru_cache(maxsize=_KEPT)
 def _checked(source: str) -> bool:
-    _compile(source, False, {})
+    _compile(source, Sandbox, False, {})
     return True
 
 
-def _compile(source: str, tracing: bool, functions: dict[str, Any]) -> tuple[Sandbox, Compiled]:
-    sandbox = Sandbox(tracing, {"raise_exception": _raise, **functions})
+def _compile(
+    source: str, made: type[Sandbox], tracing: bool, functions: dict[str, Any]
+) -> tuple[Any, Compiled]:
+    sandbox = made(tracing, {"raise_exception": _raise, **functions})
     tree = rewrite_for_budget(sandbox.parse(source), tracing)
     return sandbox, Compiled.from_code(sandbox, sandbox.compile(tree), sandbox.globals)
 
@@ -83,18 +89,20 @@ def _raise(message: Any) -> None:
     raise TemplateFault("template.raised", str(message)[:500])
 
 
-def _machine(template: Template, tracing: bool) -> tuple[Sandbox, Compiled]:
+def _machine(
+    template: Template, made: type[Sandbox] = Sandbox, tracing: bool = False
+) -> tuple[Any, Compiled]:
     """Return this thread's own sandbox and compiled template."""
     kept = _local.__dict__.setdefault("machines", {})
-    key = (template.source, template.date, tracing)
+    key = (template.source, template.date, made, tracing)
     if key not in kept:
         while len(kept) >= _KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = _compile(template.source, tracing, _functions(template.date, tracing))
+        kept[key] = _compile(template.source, made, tracing, _functions(template.date))
     return kept[key]
 
 
-def _functions(day: str | None, tracing: bool) -> dict[str, Any]:
+def _functions(day: str | None) -> dict[str, Any]:
     if day is None:
         return {}
     when = date.fromisoformat(day)
@@ -126,8 +134,8 @@ def render_all(
 
     ``marks``: write U+FDD0 and U+FDD1 around what ``{% generation %}`` covers.
     """
-    sandbox, compiled = _machine(template, False)
-    sandbox.opened, sandbox.closed = ("\ufdd0", "\ufdd1") if marks else ("", "")
+    sandbox, compiled = _machine(template)
+    sandbox.opened, sandbox.closed = (OPENED, CLOSED) if marks else ("", "")
     out: list[str | TemplateFault] = []
     for messages in conversations:
         try:
@@ -142,7 +150,7 @@ def render_all(
 
 def trace(template: Template, messages: Sequence[View], *, generation: bool = False) -> Trace:
     """Render a conversation and keep where every character came from. Raises TemplateFault."""
-    sandbox, compiled = _machine(template, True)
+    sandbox, compiled = _machine(template, tracing=True)
     sandbox.opened, sandbox.closed = opened, closed = _mark(), _mark()
     marked_messages = [_traced_view(m, i, len(messages)) for i, m in enumerate(messages)]
     pieces: list[tuple[str, int | None]] = []
@@ -163,6 +171,24 @@ def trace(template: Template, messages: Sequence[View], *, generation: bool = Fa
     except Exception as error:
         raise _fault(error) from error
     return _spans(pieces, marks)
+
+
+def render_blind(
+    template: Template, messages: Sequence[View], *, generation: bool = False, marks: bool = False
+) -> tuple[str | Unseen, int]:
+    """Render messages whose contents are ``Unseen`` (or empty), as ``render_all`` would with contents.
+
+    Returns the rendering of them all, and how many characters contents may have for that to be so.
+    Raises TemplateFault, or Looked if the template looks at a content (see ``blind``).
+    """
+    sandbox, compiled = _machine(template, BlindSandbox)
+    sandbox.opened, sandbox.closed = (OPENED, CLOSED) if marks else ("", "")
+    try:
+        sandbox.begin(0, len(messages), {})
+        context = compiled.new_context(_given(template, messages, generation), shared=False)
+        return sandbox.concat(compiled.root_render_func(context)), sandbox.longest()
+    except Exception as error:
+        raise _fault(error) from error
 
 
 def _given(template: Template, messages: Sequence[View], generation: bool) -> dict[str, Any]:

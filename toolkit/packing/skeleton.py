@@ -20,26 +20,32 @@ from itertools import pairwise
 import numpy as np
 
 from toolkit.packing.align import NOT_TRAINED, Piece, align
-from toolkit.packing.renderer import Trace
+from toolkit.packing.renderer import CLOSED, OPENED, Trace
 from toolkit.packing.sandbox import TemplateFault
 from toolkit.packing.template import Template
 from toolkit.packing.traced import TEMPLATE
 from toolkit.packing.turns import View, view
+from toolkit.packing.unseen import LSTRIP, RSTRIP, STRIP, VERBATIM
 from toolkit.records.schema import ROLES
 
 # a message's shape in one byte: its role, its content, its tool calls
 EMPTY, BLANK, TEXT = range(3)
 NO_CALLS, CALLS_READ, CALLS_TEXT = range(3)
 _STATES, _CALLS = 3, 3
-# how a content stands in the rendering
-VERBATIM, STRIP, LSTRIP, RSTRIP, CALLS = range(5)
+CALLS = 4  # how tool calls stand in the rendering; contents: VERBATIM, STRIP, LSTRIP, RSTRIP
 LITERAL = -1
-OPENED, CLOSED = "\ufdd0", "\ufdd1"
 
 
 def shape_code(role: np.ndarray, state: np.ndarray, calls: np.ndarray) -> np.ndarray:
     """Code messages as uint8: ``role`` by its index in ROLES, ``state`` and ``calls`` as named above."""
     return ((role * _STATES + state) * _CALLS + calls).astype(np.uint8)
+
+
+def read_code(code: int) -> tuple[str, int, int]:
+    """Return role, state and calls of a message coded by ``shape_code``."""
+    code, calls = divmod(code, _CALLS)
+    role, state = divmod(code, _STATES)
+    return ROLES[role], state, calls
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,14 @@ def skeleton(template: Template, shape: bytes, generation: bool) -> Skeleton | N
     try:
         traced, pieces = align(template, views, generation=generation)
         parts = _parts(traced, views, [piece.start for piece in pieces])
+        columns = _columns(parts)
         marked = _marked_parts(traced, views) if template.has_marks else None
-    except (TemplateFault, _NoHoleError):
+    except (TemplateFault, _NoHoleError, UnicodeEncodeError):  # the last: half a surrogate pair
         return None
     starts = np.cumsum([0, *(len(text) for text, _, _ in parts)])
     firsts = np.searchsorted(starts, [piece.start for piece in pieces])
     control, turn = (np.array([getattr(p, f) for p in pieces], np.int64) for f in ("control", "turn"))
-    return Skeleton(_columns(parts), marked, firsts, control.astype(np.int16), turn)
+    return Skeleton(columns, marked, firsts, control.astype(np.int16), turn)
 
 
 def merged(pieces_control: np.ndarray, pieces_turn: np.ndarray, frozen: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,17 +108,16 @@ class _NoHoleError(Exception):
 
 def _stand_in(code: int, number: int) -> View:
     """Make a message of this shape whose content is like no other's."""
-    code, calls = divmod(code, _CALLS)
-    role, state = divmod(code, _STATES)
+    role, state, calls = read_code(code)
     content = ("", " \n ", f" \n[{number}]\n ")[state]
     written = (None, f'[{{"name":"f{number}","arguments":{{"x":"y"}}}}]', f"f{number}(")[calls]
-    return view(ROLES[role], content, written)
+    return view(role, content, written)
 
 
 def _forms(message: View) -> dict[str, int]:
     content = message["content"]
-    forms = (content, content.strip(), content.lstrip(), content.rstrip())
-    return {form: how for how, form in reversed(list(enumerate(forms)))}
+    forms = {STRIP: content.strip(), LSTRIP: content.lstrip(), RSTRIP: content.rstrip(), VERBATIM: content}
+    return {form: how for how, form in forms.items()}
 
 
 def _parts(traced: Trace, views: Sequence[View], cuts: Sequence[int]) -> list[tuple[str, int, int]]:

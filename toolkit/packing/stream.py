@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numba import njit
 
 from toolkit.errors import RequestError
+from toolkit.kernels.compile import kernel
 from toolkit.packing.amounts import add, discard, least, levels_of
 from toolkit.packing.lengths import LENGTHS, checked_capacity, checked_lengths
 
@@ -76,10 +76,9 @@ def _packs(batches: Iterable[np.ndarray], capacity: int, buffer: int) -> Iterato
         yield Closed(documents, packs)
 
 
-@njit(
+@kernel(
     numba.void(numba.int64, numba.int64, numba.int64, _TABLE, _TABLE, _I64S, numba.uint64[::1], _I64S),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _hold(number, length, capacity, slots, queues, ends, some, starts):
     """Put a document into the buffer, which has a free slot."""
@@ -101,10 +100,9 @@ def _hold(number, length, capacity, slots, queues, ends, some, starts):
     ends[_HELD] += 1
 
 
-@njit(
+@kernel(
     numba.int64(numba.int64, numba.int64, _TABLE, _TABLE, _I64S, numba.uint64[::1], _I64S),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _release(length, capacity, slots, queues, ends, some, starts):
     """Take the oldest document of a length out of the buffer; return its number."""
@@ -127,12 +125,11 @@ def _release(length, capacity, slots, queues, ends, some, starts):
     return slots[_NUMBER, slot]
 
 
-@njit(
+@kernel(
     numba.types.UniTuple(_I64S, 2)(
         LENGTHS, numba.int64, numba.int64, numba.int64, _TABLE, _TABLE, _I64S, numba.uint64[::1], _I64S
     ),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _absorb(lengths, first, last, capacity, slots, queues, ends, some, starts):
     """Hold the documents of a batch, closing a pack whenever the buffer is full; all of them at the end."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -92,6 +92,11 @@ def load(
     """
     known = isinstance(source, bytes)
     name, data = ("the tokenizer given as bytes", source) if known else (str(source), read(Path(source)))
+    return _load(name, data, tuple(control), pad)
+
+
+@lru_cache(maxsize=1)  # a run asks for it twice: whether it will do, and then to use it
+def _load(name: str, data: bytes, control: tuple[str, ...], pad: str) -> Pinned:
     spec = parse(name, data)
     before = list(added_tokens(spec))
     disabled = switch_off(spec)

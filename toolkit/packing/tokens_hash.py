@@ -18,8 +18,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from toolkit.kernels.compile import kernel
 from toolkit.packing.read import blocks, documents
 
 _FNV_START, _FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
@@ -62,7 +62,7 @@ def _array(dtype: numba.types.Type) -> numba.types.Array:
     return numba.types.Array(dtype, 1, "C", readonly=True)
 
 
-@njit(
+@kernel(
     numba.uint64(
         _array(numba.uint8),
         _array(numba.int64),
@@ -70,8 +70,7 @@ def _array(dtype: numba.types.Type) -> numba.types.Array:
         _array(numba.uint8),
         _array(numba.int64),
     ),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _hash_documents(names, name_ends, ids, mask, ends):
     total = np.uint64(0)

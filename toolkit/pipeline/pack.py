@@ -42,6 +42,7 @@ from toolkit.storage import (
     sha256_file,
 )
 
+PART_BYTES = 8 << 20  # small enough that a second process has work soon
 _LAYERS = ("gold", "evidence", "quarantine")
 _OURS = {*_LAYERS, "tokenizer.json", "tokenizer.manifest.json", "chat_template.json"}
 
@@ -85,7 +86,7 @@ def pack(
     with Workers(workers, cluster) as pool, locked(folder):
         runner = Runner(pool, progress or Silent())
         clean_leftovers(folder)
-        parts = text_parts(named, folder / WORK)
+        parts = text_parts(named, folder / WORK, PART_BYTES)
         identity = [part.identity() for part in parts]
         pins = Pins(sha256_file(given), None if settings.template in TEMPLATES else sha256_file(Path(ready)))
         used = as_data(settings) | {name: sha for name, sha in vars(pins).items() if sha}

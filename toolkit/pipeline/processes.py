@@ -13,9 +13,8 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 ENOUGH = 64 << 20  # bytes of input from which on a second process is worth its start
-_PRELOAD = [
-    f"toolkit.pipeline.stages.{name}" for name in ("ingest", "refine", "similar", "silver", "tokens", "gold")
-]
+_STAGES = ("ingest", "refine", "similar", "silver", "tokens", "gold")
+_PRELOAD = [*(f"toolkit.pipeline.stages.{name}" for name in _STAGES), "toolkit.kernels.warm"]
 
 
 def usable_cores() -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.kernels import text_buffers
+from toolkit.kernels.compile import kernel
 from toolkit.records.schema import QUALITY
 
 
@@ -30,7 +31,7 @@ def measure(texts: pa.Array) -> pa.StructArray:
     return pa.StructArray.from_arrays([pa.array(column) for column in columns], fields=list(QUALITY))
 
 
-@nb.njit(nb.boolean(nb.uint32), cache=True, nogil=True)
+@kernel(nb.boolean(nb.uint32), inline=False)
 def _is_letter(code: np.uint32) -> bool:  # of a code point that is not ASCII
     if code < 0xC0 or code == 0xD7 or code == 0xF7:
         return False
@@ -39,12 +40,11 @@ def _is_letter(code: np.uint32) -> bool:  # of a code point that is not ASCII
     return not (symbols or wide)
 
 
-@nb.njit(
+@kernel(
     nb.int64[:, ::1](
         nb.types.Array(nb.uint8, 1, "C", readonly=True), nb.types.Array(nb.int64, 1, "C", readonly=True)
     ),
-    cache=True,
-    nogil=True,
+    inline=False,
 )
 def _count(data, offsets):  # type: ignore[no-untyped-def]
     out = np.zeros((offsets.size - 1, 4), np.int64)

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from toolkit import dedup
 from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.stages.canonicalise import canonicalise
-from toolkit.storage import part_of, read_shard, shards
+from toolkit.storage import part_of, read_shard_bytes, shards
 from toolkit.viz.palette import BLUE, GREY, ORANGE, RED
 
 SHINGLE = "word:5"
@@ -40,7 +40,7 @@ def before_dedup(lake: str | Path, regime: str = "sft") -> pa.Table:
         for path in shards(lake / "bronze" / source.id):
             part = f"{source.id}/{part_of(path)}"
             reached = _origins(lake, part)
-            read = canonicalise(read_shard(path), source.regime, source.map)
+            read = canonicalise(read_shard_bytes(path), source.regime, source.map)
             texts = (dedup.normalise(read.compared).to_pylist(), dedup.normalise(read.every).to_pylist())
             for row, said, whole in zip(read.table.to_pylist(), *texts, strict=True):
                 place = (row["origin"]["path"], row["origin"]["line"])

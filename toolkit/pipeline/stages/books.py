@@ -17,16 +17,18 @@ def removal_ledger(
     """The books in tokens, checked; ``size`` is the column of ``before`` and ``after`` that counts them."""
     removed = {}
     for method in sorted(set(proof["method"].to_pylist())):
-        removed[method] = _group(proof.filter(pc.equal(proof["method"], method)), "removed_id", "tokens")
-    groups = [_group(table, "id", size) for table in (before, after)]
+        gone = proof.filter(pc.equal(proof["method"], method))
+        removed[method] = group(gone["removed_id"], gone["tokens"])
+    groups = [group(table["id"], table[size]) for table in (before, after)]
     return Ledger(stage, "tokens", *groups, removed=removed).check()
 
 
-def _group(table: pa.Table, ids: str, size: str) -> Group:
-    return Group(len(table), pc.sum(table[size]).as_py() or 0, IdHash(add_mod128(_leading(table[ids]))))
+def group(ids: pa.ChunkedArray | pa.Array, sizes: pa.ChunkedArray | pa.Array) -> Group:
+    """As ``Group.of``, of hex ids of 64 digits."""
+    return Group(len(ids), pc.sum(sizes).as_py() or 0, IdHash(add_mod128(leading(ids))))
 
 
-def _leading(ids: pa.ChunkedArray) -> np.ndarray:
+def leading(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """The first 128 bits of hex ids of 64 digits each, (high, low): uint64 (n, 2)."""
     data, offsets = text_buffers(ids)
     digits = data[offsets[0] : offsets[-1]].tobytes().decode()

@@ -79,7 +79,7 @@ class _Conversation:
         return pa.ListArray.from_arrays(pa.array(self.ends, pa.int32()), messages, mask=missing)
 
 
-class _Texts:
+class Texts:
     """A list of texts a row."""
 
     def __init__(self) -> None:
@@ -87,14 +87,31 @@ class _Texts:
         self.texts: list[str] = []
 
     def end_row(self) -> None:
+        """What comes now is of the next row."""
         self.ends.append(len(self.texts))
 
     def lists(self) -> pa.LargeListArray:
-        texts = pa.array(self.texts, pa.large_string())
-        return pa.LargeListArray.from_arrays(pa.array(self.ends, pa.int64()), texts)
+        """The texts of each row."""
+        return pa.LargeListArray.from_arrays(
+            pa.array(self.ends, pa.int64()), pa.array(self.texts, pa.large_string())
+        )
 
-    def joined(self) -> pa.LargeStringArray:
-        return pc.binary_join(self.lists(), pa.scalar("\n", pa.large_string()))
+    def lines(self) -> pa.LargeStringArray:
+        """The texts of each row, one to a line."""
+        return self.joined(np.array(self.ends), pa.array(self.texts, pa.large_string()))
+
+    @staticmethod
+    def none(rows: int) -> pa.LargeListArray:
+        """No text in any of some rows."""
+        return pa.LargeListArray.from_arrays(
+            pa.array(np.zeros(rows + 1, np.int64)), pa.array([], pa.large_string())
+        )
+
+    @staticmethod
+    def joined(ends: np.ndarray, texts: pa.LargeStringArray) -> pa.LargeStringArray:
+        """Row i has ``texts[ends[i]:ends[i + 1]]``, one to a line."""
+        lists = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), texts)
+        return pc.binary_join(lists, pa.scalar("\n", pa.large_string()))
 
 
 class Rows:
@@ -105,7 +122,7 @@ class Rows:
         self._own: dict[str, list[Any]] = {name: [] for name in _OWN}
         self._conversations = {name: _Conversation() for name in CONVERSATIONS}
         self._verifiers: list[Mapping[str, str] | None] = []
-        self._compared, self._every = _Texts(), _Texts()
+        self._compared, self._every = Texts(), Texts()
 
     def add(self, head: Head, record: Mapping[str, Any]) -> None:
         """Append the canonical ``record`` of the bronze line that begins with ``head``."""
@@ -144,11 +161,11 @@ class Rows:
 
     def compared(self) -> pa.LargeStringArray:
         """What near-duplicates are judged on: ``records.compared_text`` of each row."""
-        return self._compared.joined()
+        return self._compared.lines()
 
     def every(self) -> pa.LargeStringArray:
         """All text: ``records.every_text`` of each row."""
-        return self._every.joined()
+        return self._every.lines()
 
     def _origins(self) -> pa.StructArray:
         origins = [head.origin for head in self.heads]

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from toolkit.ingest import payload_of, quarantine_line
-from toolkit.pipeline.stages.canonical_rows import Head, Rows
+from toolkit.ingest import bronze_places, head_columns, payload_of, quarantine_line
+from toolkit.kernels.bronze_heads import ID, PAYLOAD
+from toolkit.pipeline.stages.books import group
+from toolkit.pipeline.stages.canonical_rows import Head, Rows, Texts
+from toolkit.pipeline.stages.chat_columns import chat_rows, chat_texts, in_order, read_chats
 from toolkit.records import SchemaError, canonical, decode_payload, searched_texts
 from toolkit.storage import Group, Ledger
 
@@ -46,7 +50,7 @@ class _Set:
 
 
 def canonicalise(
-    lines: Sequence[bytes],
+    lines: bytes,
     regime: str,
     mapping: Mapping[str, Sequence[str]] | None,
     repeated: Set[tuple[str, int, int]] = frozenset(),
@@ -56,25 +60,44 @@ def canonicalise(
     """Project bronze ``lines`` onto ``regime`` (or ``auto``), but for those at the places ``repeated``.
 
     A place is (path, line, offset). Sizes in the books are bytes of the raw file. ``searched`` asks
-    for ``fields``.
+    for ``fields``. Plain chats are read by columns, all others one by one, with the same result.
     """
-    rows, aside = Rows(), _Set()
-    fields: list[list[str]] = []
-    for line in lines:
-        about, payload = payload_of(line)
+    data = np.frombuffer(lines, np.uint8)
+    places = bronze_places(data, repeated)
+    chats = read_chats(data, places[:, PAYLOAD], places[:, PAYLOAD + 1], regime, mapping, not searched)
+    few, aside = Rows(), _Set()
+    fields, at = Texts(), [np.flatnonzero(chats.plain)]
+    for row in np.flatnonzero(~chats.plain).tolist():
+        about, payload = payload_of(_line(data, places[row]))
         head = _head(about)
-        if repeated and (head.origin.path, head.origin.line, head.origin.offset) in repeated:
-            continue
         try:
             record = canonical(decode_payload(payload), regime, mapping)
         except SchemaError as error:
             aside.add(head, error, payload)
             continue
-        rows.add(head, record)
-        fields.append(searched_texts(record) if searched else [])
-    every = rows.every()
-    out = Group.of([head.record_id for head in rows.heads], [head.origin.length for head in rows.heads])
+        few.add(head, record)
+        fields.texts += searched_texts(record) if searched else []
+        fields.end_row()
+        at.append(np.array([row]))
+    said, compared, every = chat_texts(chats)
+    every_of_few = few.every()
+    order = pa.array(np.argsort(np.concatenate(at), kind="stable"))
+    table = chat_rows(head_columns(data, places[chats.plain]), chats, every)
+    table, compared, every, asked = (
+        in_order(one, other, order)
+        for one, other in (
+            (table, few.table(every_of_few)),
+            (compared, few.compared()),
+            (every, every_of_few),
+            (said if searched else Texts.none(len(said)), fields.lists()),
+        )
+    )
+    out = group(table["id"], table["origin"].combine_chunks().field("length"))
     gone = {reason: Group.of(*zip(*items, strict=True)) for reason, items in aside.reasons.items()}
     ledger = Ledger("records", "bytes", sum(gone.values(), out), out, gone)
-    asked = pa.array(fields, pa.large_list(pa.large_string()))
-    return Canonicalised(rows.table(every), rows.compared(), every, asked, b"".join(aside.lines), ledger)
+    return Canonicalised(table, compared, every, asked, b"".join(aside.lines), ledger)
+
+
+def _line(data: np.ndarray, place: np.ndarray) -> bytes:
+    start = place[ID] - len(b'{"record_id":"')
+    return data[start : place[PAYLOAD + 1] + 1].tobytes()

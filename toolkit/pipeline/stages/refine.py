@@ -19,7 +19,7 @@ from toolkit import dedup
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.plan import EVAL_ITEMS
 from toolkit.pipeline.spec.tables import Decontaminate, Dedup, Quality, as_data
-from toolkit.pipeline.stages.books import removal_ledger
+from toolkit.pipeline.stages.books import leading, removal_ledger
 from toolkit.pipeline.stages.canonicalise import canonicalise
 from toolkit.pipeline.stages.contamination import Treated, treat
 from toolkit.pipeline.stages.eval_items import SCHEMA
@@ -32,7 +32,7 @@ from toolkit.storage import (
     Output,
     PartManifest,
     read_parquet,
-    read_shard,
+    read_shard_bytes,
     write_atomic,
     write_parquet,
 )
@@ -80,7 +80,7 @@ class RefineJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.stem))
-        lines = read_shard(self.lake / self.shard)
+        lines = read_shard_bytes(self.lake / self.shard)
         again = self.lake / "evidence" / "identity" / f"{self.part}.parquet"
         gone = repeated(again) if self.repeats_sha256 else set()
         read = canonicalise(lines, self.regime, self.mapping, gone, searched=bool(self.decontaminate.set))
@@ -127,7 +127,7 @@ class RefineJob:
 
     def _sketch(self, table: pa.Table, texts: pa.Array) -> None:
         regime = pc.index_in(table["regime"], pa.array(REGIMES)).to_numpy().astype(np.int8)
-        order = np.array([int(name[:16], 16) for name in table["id"].to_pylist()], np.uint64)
+        order = np.ascontiguousarray(leading(table["id"])[:, 0])
         scores = {f"quality.{name}": pc.struct_field(table["quality"], name).to_numpy() for name in SCORES}
         facts = {"rank": table["source_rank"].to_numpy(), **scores}
         group = group_of(self.group, np.zeros(len(table), bool), self.dedup)

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from toolkit.ingest import quarantine_line
+from toolkit.kernels import to_text
+from toolkit.kernels.json_lines import digests
 from toolkit.pipeline.jobs import WORK, begin, finished, job_key, manifest_beside
 from toolkit.pipeline.spec.tables import as_data
 from toolkit.pipeline.stages.canonical_rows import Head, Origin, Rows
+from toolkit.pipeline.stages.chat_columns import chat_rows, chat_texts, in_order, read_chats
 from toolkit.pipeline.stages.plain.parts import TextPart
 from toolkit.pipeline.stages.plain.rows import Rows as PlainRows
 from toolkit.pipeline.stages.plain.rows import read_rows
@@ -21,6 +25,7 @@ from toolkit.records import CANONICAL, SchemaError, canonical, decode_payload
 from toolkit.storage import Group, Ledger, Output, PartManifest, write_atomic, write_parquet
 
 SILVER = f"{WORK}/silver"
+_TYPE, _RANK = "public_dataset", 100
 _BLOCK = 16_384  # rows that are Python data at once
 
 
@@ -47,17 +52,10 @@ class CanonicalJob:
         """See Job."""
         begin(manifest_beside(self.output))
         found = read_rows(self.part)
-        rows, lines, gone = Rows(), [found.quarantine] if found.quarantine else [], dict(found.rejected)
+        lines, gone = [found.quarantine] if found.quarantine else [], dict(found.rejected)
         table = _as_it_is(found.table)
         if table is None:
-            for head, payload, record in self._records(found):
-                if isinstance(record, SchemaError):
-                    lines.append(_entry(head, record, payload))
-                    size = Group.of([head.record_id], [head.origin.length])
-                    gone[record.reason] = gone.get(record.reason, Group()) + size
-                else:
-                    rows.add(head, record)
-            table = rows.table(rows.every())
+            table = self._canonical(found, lines, gone)
         write_parquet(self.output, table)
         outputs = [Output.of(self.out, self.output, len(table))]
         outputs += self._aside(b"".join(lines), sum(group.records for group in gone.values()))
@@ -65,29 +63,66 @@ class CanonicalJob:
         manifest.write(manifest_beside(self.output))
         return [manifest]
 
-    def _records(self, found: PlainRows) -> Iterator[tuple[Head, bytes, dict | SchemaError]]:
-        for first in range(0, len(found), _BLOCK):
-            block = slice(first, first + _BLOCK)
-            if found.table is None:
-                payloads = found.raw(block)
+    def _canonical(self, found: PlainRows, lines: list[bytes], gone: dict[str, Group]) -> pa.Table:
+        """Plain chats by columns, all others one by one; what is refused goes to ``lines`` and ``gone``."""
+        data = np.frombuffer(found.data, np.uint8)
+        start = np.zeros(len(found), np.int64) if found.start is None else found.start
+        regime = self.regime if found.table is None else "none"  # rows of a table are no payloads
+        chats = read_chats(data, start, start + found.length, regime, self.mapping)
+        few, at = Rows(), [np.flatnonzero(chats.plain)]
+        for row, head, payload, record in self._records(found, np.flatnonzero(~chats.plain)):
+            if isinstance(record, SchemaError):
+                lines.append(_entry(head, record, payload))
+                size = Group.of([head.record_id], [head.origin.length])
+                gone[record.reason] = gone.get(record.reason, Group()) + size
             else:
-                payloads = [msgspec.json.encode(row, enc_hook=str) for row in found.records(block)]
-            for row, payload in enumerate(payloads, start=first):
+                few.add(head, record)
+                at.append(np.array([row]))
+        every = chat_texts(chats)[2]
+        table = chat_rows(self._heads(found, at[0]), chats, every)
+        order = pa.array(np.argsort(np.concatenate(at), kind="stable"))
+        return in_order(table, few.table(few.every()), order)
+
+    def _records(
+        self, found: PlainRows, rows: np.ndarray
+    ) -> Iterator[tuple[int, Head, bytes, dict | SchemaError]]:
+        for first in range(0, len(rows), _BLOCK):
+            some = rows[first : first + _BLOCK]
+            if found.table is None:
+                payloads = found.raw(some)
+            else:
+                payloads = [
+                    msgspec.json.encode(row, enc_hook=str) for row in found.table.take(some).to_pylist()
+                ]
+            for row, payload in zip(some.tolist(), payloads, strict=True):
                 head = self._head(found, row, payload)
                 try:
                     record = canonical(decode_payload(payload), self.regime, self.mapping or None)
                 except SchemaError as error:
-                    yield head, payload, error
+                    yield row, head, payload, error
                 else:
-                    yield head, payload, record
+                    yield row, head, payload, record
+
+    def _heads(self, found: PlainRows, rows: np.ndarray) -> dict[str, pa.Array]:
+        """What ``_head`` says, of many lines at once."""
+        same = {"path": self.part.name, "source_id": self.part.source_name, "source_type": _TYPE}
+        same |= {"source_rank": _RANK, "logical_date": self.date}
+        ids = np.zeros((0, 32), np.uint8)
+        if len(rows):
+            start = found.start[rows]
+            ids = digests(np.frombuffer(found.data, np.uint8), start, start + found.length[rows])
+        hexed = np.frombuffer(ids.tobytes().hex().encode(), np.uint8)
+        columns = {name: pa.repeat(pa.scalar(value), len(rows)) for name, value in same.items()}
+        columns["record_id"] = to_text(hexed, np.arange(len(rows) + 1, dtype=np.int64) * 64)
+        return columns | {name: pa.array(getattr(found, name)[rows]) for name in ("line", "offset", "length")}
 
     def _head(self, found: PlainRows, row: int, payload: bytes) -> Head:
         place = (int(column[row]) for column in (found.line, found.offset, found.length))
         return Head(
             record_id=hashlib.sha256(payload).hexdigest(),
             source_id=self.part.source_name,
-            source_type="public_dataset",
-            source_rank=100,
+            source_type=_TYPE,
+            source_rank=_RANK,
             origin=Origin(self.part.name, *place),
             license=None,
             consent=None,
@@ -126,5 +161,5 @@ def _entry(head: Head, error: SchemaError, payload: bytes) -> bytes:
 
 def _books(table: pa.Table, gone: Mapping[str, Group]) -> Ledger:
     sizes = table["origin"].combine_chunks().field("length").fill_null(0).to_pylist()
-    out = Group.of(table["id"].to_pylist(), sizes)
+    out = Group.of(table["id"].to_pylist(), sizes)  # ids of a table may be any text
     return Ledger("records", "bytes", sum(gone.values(), out), out, dict(gone)).check()

@@ -92,19 +92,20 @@ def check_apart(out: Path, inputs: Sequence[Input]) -> None:
             raise RequestError(f"{out} lies in the input {given}: give the output a folder outside of it.")
 
 
-def text_parts(inputs: Sequence[Input], work: Path) -> list[TextPart]:
-    """Cut the inputs into parts; what is compressed, or a table in memory, is unpacked into ``work``.
+def text_parts(inputs: Sequence[Input], work: Path, size: int | None = None) -> list[TextPart]:
+    """Cut the inputs into parts of about ``size`` bytes; what is compressed, or a table, is unpacked first.
 
-    An input is a file, a folder, a glob, or a table; manifests beside files are passed over. Memory:
-    that of one part. Raises RequestError for an input that is not there, cannot be read, or is neither
-    JSON lines nor Parquet.
+    ``work`` is where to. An input is a file, a folder, a glob, or a table; manifests beside files are
+    passed over. Memory: that of one part. Raises RequestError for an input that is not there, cannot be
+    read, or is neither JSON lines nor Parquet.
     """
+    size = size or PART_BYTES
     parts: list[TextPart] = []
     for source, given in enumerate(inputs):
         if isinstance(given, pa.Table):
             path = work / "input" / f"table-{source:05d}.parquet"
             write_parquet(path, given)
-            parts += _of_parquet(len(parts), source, f"table-{source}", path)
+            parts += _of_parquet(len(parts), source, f"table-{source}", path, work, size)
             continue
         try:
             found = expand(Path.cwd(), str(given), str(given))
@@ -113,24 +114,24 @@ def text_parts(inputs: Sequence[Input], work: Path) -> list[TextPart]:
         for name, path in found:
             if name.endswith(".manifest.json"):  # beside the files of a lake
                 continue
-            parts += _of_file(len(parts), source, name, path, work)
+            parts += _of_file(len(parts), source, name, path, work, size)
     return parts
 
 
-def _of_file(number: int, source: int, name: str, path: Path, work: Path) -> Iterator[TextPart]:
+def _of_file(number: int, source: int, name: str, path: Path, work: Path, size: int) -> Iterator[TextPart]:
     form = form_of(name)
     if form not in FORMATS:
         raise RequestError(
             f"{path} is read as {form}; expected JSON lines or Parquet. Land it first: toolkit ingest {path} "
             "--out DIR, and give DIR/bronze."
         )
-    return (_of_parquet if form == "parquet" else _of_lines)(number, source, name, path, work)
+    return (_of_parquet if form == "parquet" else _of_lines)(number, source, name, path, work, size)
 
 
-def _of_lines(number: int, source: int, name: str, path: Path, work: Path) -> Iterator[TextPart]:
+def _of_lines(number: int, source: int, name: str, path: Path, work: Path, size: int) -> Iterator[TextPart]:
     stream, empty = open_stream(path), True
     packed = _PACKED.get(stream.codec, "zst")
-    limits = Limits(PART_BYTES, MAX_RECORD_BYTES)
+    limits = Limits(size, MAX_RECORD_BYTES)
     for span, data in spans_of(stream, "jsonl", limits, Options(name)):
         where, start = path, span.start
         if stream.codec is not None:
@@ -150,9 +151,7 @@ def _lines_part(
     return TextPart(number, source, where, name, "jsonl", *place, digest, packed, span.fault, span.detail)
 
 
-def _of_parquet(
-    number: int, source: int, name: str, path: Path, work: Path | None = None
-) -> Iterator[TextPart]:
+def _of_parquet(number: int, source: int, name: str, path: Path, _: Path, part: int) -> Iterator[TextPart]:
     try:
         with pq.ParquetFile(path) as file:
             groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
@@ -164,7 +163,7 @@ def _of_parquet(
     first = start = rows = size = 0
     for group, (in_group, in_bytes) in enumerate(sizes or [(0, 0)]):
         rows, size = rows + in_group, size + in_bytes
-        if size >= PART_BYTES or group + 1 >= len(sizes):
+        if size >= part or group + 1 >= len(sizes):
             stop = min(group + 1, len(sizes))
             yield TextPart(number, source, path, name, "parquet", start, stop, first + 1, first, digest)
             number, first, rows, start, size = number + 1, first + rows, 0, stop, 0

@@ -51,7 +51,7 @@ class Rows:
         assert self.start is not None
         return value_of(self.data[self.start[row] : self.start[row] + self.length[row]])
 
-    def raw(self, block: slice = ALL) -> list[bytes]:
+    def raw(self, block: slice | np.ndarray = ALL) -> list[bytes]:
         """Lines as they came, without their ends."""
         assert self.start is not None
         starts, ends = self.start[block], (self.start + self.length)[block]
