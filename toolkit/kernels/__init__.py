@@ -8,7 +8,7 @@ nothing: each kernel module compiles once, at its first import, and is cached on
 """
 
 from toolkit.kernels.buffers import text_buffers, to_text
-from toolkit.kernels.device import Device, pick
+from toolkit.kernels.device import Device, door, pick, using
 from toolkit.kernels.known import known_answer
 
-__all__ = ["Device", "known_answer", "pick", "text_buffers", "to_text"]
+__all__ = ["Device", "door", "known_answer", "pick", "text_buffers", "to_text", "using"]
