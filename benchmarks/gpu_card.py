@@ -15,11 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import launch
 from toolkit.kernels.cuda import pipes
-from toolkit.kernels.cuda.cost import THREE_OPERANDS, Card
+from toolkit.kernels.cuda.cost import THREE_OPERANDS, Card, minhash_bounds, rounds_bounds
 
 Run = dict[str, Any]
-ASKED = ("name", "driver_version", "clocks.sm", "clocks.max.sm", "clocks.mem", "power.draw", "temperature.gpu")
+ASKED = (
+    "name",
+    "driver_version",
+    "clocks.sm",
+    "clocks.max.sm",
+    "clocks.mem",
+    "power.draw",
+    "temperature.gpu",
+)
 MIXES = {
     "multiply-add": ("MULTIPLY",),
     "minimum": ("MINIMUM",),
@@ -81,7 +90,7 @@ class Timed:
 def describe(door: Any) -> Run:
     """Name, driver, versions, clock rates and memory of the card behind a door."""
     if door.name == "host":
-        return {"name": "no card: kernels through the host header"}
+        return {"name": "no card: kernels through the host header", "memory_free": 1 << 30}
     cupy, device = door.xp, door.xp.cuda.Device()
     properties = cupy.cuda.runtime.getDeviceProperties(device.id)
     free, total = device.mem_info
@@ -167,6 +176,13 @@ def to_host(door: Any, there: Any, here: np.ndarray) -> None:
         there.get(out=here)
 
 
+def give_back(door: Any) -> None:
+    """Let others have the card's memory."""
+    if door.name != "host":
+        door.xp.get_default_memory_pool().free_all_blocks()
+        door.xp.get_default_pinned_memory_pool().free_all_blocks()
+
+
 def middles(found: dict[str, list[float]]) -> dict[str, float]:
     """The median of each list."""
     return {name: statistics.median(values) for name, values in found.items()}
@@ -184,10 +200,15 @@ def shares_a_pipe(operations: dict[str, float]) -> bool:
     return together < (one_pipe * two_pipes) ** 0.5
 
 
-def as_card(card: Run, operations: dict[str, float]) -> Card:
-    """The card as the cost model knows one, at the clock at which it was measured to multiply."""
+def expected(card: Run, operations: dict[str, float]) -> dict[str, float]:
+    """Bytes of text a second that ``cost`` expects of byte:24 at the clock at which this card multiplies."""
     count = card.get("multiprocessors", 1)
-    return Card(card["name"], count, operations["multiply-add"] / (64 * count), card.get("architecture", ""))
+    known = Card(card["name"], count, operations["multiply-add"] / (64 * count), card.get("architecture", ""))
+    models = {f"affine-1 {k}": minhash_bounds(known, k, 24) for k in (128, 256)} | {
+        "rounds-1": rounds_bounds(known, 24)
+    }
+    one = shares_a_pipe(operations)
+    return {name: m.expected_one_pipe if one else m.expected_two_pipes for name, m in models.items()}
 
 
 def pairs_a_second(operations: dict[str, float], architecture: str) -> float:
@@ -199,3 +220,23 @@ def pairs_a_second(operations: dict[str, float], architecture: str) -> float:
     if architecture in THREE_OPERANDS:
         found.append(operations["multiply-add and minimum of three"] / 1.5)
     return max(found)
+
+
+def table(card: Run, found: Run) -> str:
+    """The card, its rates, and what they say of the pipes."""
+    operations, bytes_ = middles(found["operations"]), middles(found["bytes"])
+    lines = [("measured", "a second", "lanes a clock of a multiprocessor, at the clock under load")]
+    clock = float(found.get("under_load", {}).get("clocks.sm") or 0) * 1e6
+    for name, rate in operations.items():
+        lanes = rate / card["multiprocessors"] / clock if clock and "multiprocessors" in card else 0
+        lines.append((name, f"{rate / 1e12:.2f} T", f"{lanes:.0f}" if lanes else ""))
+    lines += [(f"bytes, {name}", f"{rate / 1e9:.1f} GB", "") for name, rate in bytes_.items()]
+    share = "share a pipe" if shares_a_pipe(operations) else "have a pipe each"
+    about = ", ".join(f"{key} {value}" for key, value in card.items() if key not in ("name", "idle"))
+    model = ", ".join(f"{name} {rate / 1e9:.1f}" for name, rate in expected(card, operations).items())
+    load = ", ".join(f"{key} {value}" for key, value in found.get("under_load", {}).items())
+    return (
+        f"{card['name']} ({about})\n\n{launch.markdown(lines)}\n\nMultiply-adds and minima {share}, by the "
+        "time that both take together. So the cost model expects of whole kernels, byte:24, long texts: "
+        f"{model} GB/s." + (f" Under load: {load}." if load else "")
+    )

@@ -79,4 +79,6 @@ def _vocabulary(script: str) -> list[str]:
     if script == "han":
         return [*HAN, *KANA]
     draw, parts = random.Random(script), SYLLABLES[script].split()
-    return list({"".join(draw.choices(parts, k=draw.choice((1, 2, 2, 3, 3, 4)))): None for _ in range(VOCABULARY)})
+    return list(
+        {"".join(draw.choices(parts, k=draw.choice((1, 2, 2, 3, 3, 4)))): None for _ in range(VOCABULARY)}
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import gpu_texts
+from benchmarks import gpu_texts, launch
 from toolkit import kernels
 from toolkit.dedup import bare_words, normalise
 from toolkit.dedup.ngrams import build_bare
@@ -67,7 +67,10 @@ def corpora(small: bool) -> Iterator[tuple[str, gpu_texts.Buffers]]:
     yield "nothing", gpu_texts.buffers([])
     yield "empty texts", gpu_texts.buffers([b""] * 40)
     for seed in range(1 if small else 6):
-        yield f"random {seed}", gpu_texts.buffers(gpu_texts.random_texts(seed, 12 if small else 700), b"1" * seed)
+        yield (
+            f"random {seed}",
+            gpu_texts.buffers(gpu_texts.random_texts(seed, 12 if small else 700), b"1" * seed),
+        )
     if not small:
         giant = gpu_texts.letters(3 << 20, 1).tobytes()
         yield "3 MB beside 3 bytes", gpu_texts.buffers([b"abc", giant, b"", b"abd", b"e" * 500])
@@ -129,7 +132,9 @@ def _sets(door: Any, small: bool) -> Iterator[Case]:
 def _verify(door: Any, small: bool) -> Iterator[Case]:
     rng = np.random.default_rng(3)
     for most in (0, 2, 40, 1000) if small else (0, 2, 40, 1000, 100_000):
-        members = [rng.integers(0, 4 * most + 2, int(size), np.uint64) for size in rng.integers(0, most + 1, 20)]
+        members = [
+            rng.integers(0, 4 * most + 2, int(size), np.uint64) for size in rng.integers(0, most + 1, 20)
+        ]
         held = [np.unique(m) for m in [*members, np.array([2**64 - 1, 0], np.uint64)]]
         hashes, offsets = np.concatenate(held), np.cumsum([0] + [len(m) for m in held])
         pairs = rng.integers(0, len(held), (400, 2))
@@ -203,14 +208,20 @@ def _ngrams(door: Any, small: bool) -> Iterator[Case]:
             yield f"grams of {tier.length}", by_door(door, table[2], table[3], tier.length), grams
             hits = np.empty((2, len(grams)), np.int64)
             count = gram.scan(grams, tier.slots, tier.hash, *hits)
-            yield f"hits of {tier.length}", ngrams.scan(door, grams, tier.slots, tier.hash), (*hits[:, :count],)
+            yield (
+                f"hits of {tier.length}",
+                ngrams.scan(door, grams, tier.slots, tier.hash),
+                (*hits[:, :count],),
+            )
 
 
 def _normalise(door: Any, small: bool) -> Iterator[Case]:
     for name, (data, offsets) in corpora(small):
         texts = [data[a:b].tobytes() for a, b in pairwise(offsets.tolist())]
         ascii = [text.isascii() for text in texts]
-        plain = pa.array([t.decode() if a else "" for t, a in zip(texts, ascii, strict=True)], pa.large_string())
+        plain = pa.array(
+            [t.decode() if a else "" for t, a in zip(texts, ascii, strict=True)], pa.large_string()
+        )
         for bare, by_host in ((False, normalise), (True, bare_words)):
             expected, ends = kernels.text_buffers(by_host(plain))
             flags = np.array([not a for a in ascii], np.uint8)
@@ -234,3 +245,25 @@ CHECKS: dict[str, Callable[[Any, bool], Iterator[Case]]] = {
     "n-grams": _ngrams,
     "normalise": _normalise,
 }
+
+
+def failed(rows: list[Row]) -> list[str]:
+    """The kernels that differ, raised, or were not compared at all."""
+    return [row["kernel"] for row in rows if row["differ"] or "error" in row or not row["cases"]]
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown."""
+    lines = [("kernel", "cases", "the CPU's bits", "s")]
+    for row in rows:
+        said = (
+            f"NO: {'; '.join(row['differ'][:3])}"
+            if row["differ"]
+            else "yes"
+            if row["cases"]
+            else "not compared"
+        )
+        said += f" until {row['cut short']}, then no time was left" if "cut short" in row else ""
+        said += f"; {row['error']}" if "error" in row else ""
+        lines.append((row["kernel"], str(row["cases"]), said.replace("|", "/"), f"{row['seconds']:.1f}"))
+    return launch.markdown(lines)

@@ -118,8 +118,12 @@ def contestants() -> dict[str, Contestant]:
     cores, ours = usable_cores(), (("affine-1", _affine), ("rounds-1", _rounds))
     found = {}
     for scheme, work in ours:
-        found[f"toolkit {scheme}, cuda"] = Contestant("cupy", work, "cuda", 1, 1.0, "streamed through the card")
-        found[f"toolkit {scheme}, {cores} core(s)"] = Contestant("toolkit", work, "cpu", cores, 1.0, "Numba, threads")
+        found[f"toolkit {scheme}, cuda"] = Contestant(
+            "cupy", work, "cuda", 1, 1.0, "streamed through the card"
+        )
+        found[f"toolkit {scheme}, {cores} core(s)"] = Contestant(
+            "toolkit", work, "cpu", cores, 1.0, "Numba, threads"
+        )
         found[f"toolkit {scheme}, 1 core"] = Contestant("toolkit", work, "cpu", 1, 0.1, "Numba")
     found["cuDF"] = Contestant("cudf", _cudf, "cpu", 1, 0.5, "Series.str.minhash, 32 bits")
     found["datasketch, CuPy"] = Contestant("datasketch", _datasketch, "cpu", 1, 0.002, "gpu_mode always")
@@ -134,7 +138,7 @@ def sketches(megabytes: float, repeat: int, until: float, device: str = "cuda") 
             row = {"name": name, "shingle": shingle, "k": k, "length": length, "does": who.does}
             if time.perf_counter() > until:
                 rows.append(row | {"missing": "no time left"})
-            elif find_spec(who.package) is None:
+            elif find_spec(who.package) is None and (who.package != "cupy" or device == "cuda"):
                 rows.append(row | {"missing": "not installed"})
             else:
                 rows.append(row | _run(name, who, shingle, k, length, megabytes, repeat, device))
@@ -164,7 +168,9 @@ def _run(
 
 def table(rows: list[Row], bandwidth: float | None) -> str:
     """Markdown; ``bandwidth`` of copies to the card in bytes a second, if it was measured."""
-    lines = [("host memory to signatures", "shingle", "k", "GB/s", "of the copy", "on the card already", "does")]
+    lines = [
+        ("host memory to signatures", "shingle", "k", "GB/s", "of the copy", "on the card already", "does")
+    ]
     for row in rows:
         head = (row["name"], row["shingle"], str(row["k"]))
         if "missing" in row:

@@ -58,7 +58,7 @@ def letters(size: int, seed: int = 0) -> np.ndarray:
 
 
 def mixed(size: int, seed: int = 0, longest: int = 200_000) -> Buffers:
-    """Texts of any length, as many of 2 to 20 bytes as of 2,000 to 20,000; a tenth of all bytes is anything."""
+    """Texts of any length, as many of 2 to 20 bytes as of 2,000 to 20,000; a tenth of it is no text."""
     rng = np.random.default_rng(seed)
     mean = longest / np.log(longest)
     draws = np.exp(rng.uniform(0, np.log(longest), int(2 * size / mean) + 64))

@@ -15,7 +15,20 @@ from toolkit.kernels import Device, device, pick, using
 from toolkit.kernels.cuda import stream
 
 pytestmark = needs_compiler
-WORDS = ["the", "cat", "sat", "on", "a", "MAT", "_x_", "\u00e9t\u00e9", "\u4e2d\u6587", "don't", "0", "long-word" * 3]
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "MAT",
+    "_x_",
+    "\u00e9t\u00e9",
+    "\u4e2d\u6587",
+    "don't",
+    "0",
+    "long-word" * 3,
+]
 HOSTILE = ["", " ", "a", "\x00", "", "caf\u00e9", "\u4e2d\u6587\u5b57" * 20, "x" * 700, "w " * 300, "\t\n"]
 
 
@@ -118,12 +131,18 @@ def test_two_lanes_are_under_way_at_once(card, texts, monkeypatch):
     monkeypatch.setattr(stream, "MOST", 1000)
     seen = []
     start, land = stream._started, imitation.Stream.synchronize
-    monkeypatch.setattr(stream, "_started", lambda lane, *a: seen.append(("start", id(lane))) or start(lane, *a))
+    monkeypatch.setattr(
+        stream, "_started", lambda lane, *a: seen.append(("start", id(lane))) or start(lane, *a)
+    )
     with using(pick("cuda")):
         door = device.door()
         for lane in door.lanes():
             real = lane.land
-            monkeypatch.setattr(lane, "land", lambda found, lane=lane, real=real: seen.append(("land", id(lane))) or real(found))
+            monkeypatch.setattr(
+                lane,
+                "land",
+                lambda found, lane=lane, real=real: seen.append(("land", id(lane))) or real(found),
+            )
         dedup.sketch(texts, "word:2", 8)
     kinds = [kind for kind, _ in seen]
     assert kinds[:3] == ["start", "start", "land"] and land is imitation.Stream.synchronize
