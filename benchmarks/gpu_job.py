@@ -174,7 +174,7 @@ def table(found: Row) -> str:
     if reading := found.get("reading"):
         size = found["bytes"] / 1e9
         head += (
-            f" in {found['files']} files; reading their bytes alone {size / reading['bytes_seconds']:.1f} GB/s "
+            f" in {found['files']} files; reading them {size / reading['bytes_seconds']:.1f} GB/s "
             f"of text, Parquet to Arrow {size / reading['parquet_seconds']:.1f} GB/s"
         )
     if used := found.get("used_at_most"):

@@ -7,6 +7,8 @@ All are two buffers, bytes and offsets, as the kernels take them. ``HOSTILE`` ho
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -52,9 +54,12 @@ def random_texts(seed: int, count: int, most: int = 25) -> list[bytes]:
     return [b"".join(PIECES[at] for at in rng.integers(0, len(PIECES), size)) for size in sizes]
 
 
+@lru_cache(2)
 def letters(size: int, seed: int = 0) -> np.ndarray:
-    """So many bytes of lower case words between spaces, sometimes several."""
-    return _LETTERS[np.random.default_rng(seed).integers(0, len(_LETTERS), size, np.uint8)]
+    """So many bytes of lower case words between spaces, sometimes several; not to be written to."""
+    found = _LETTERS[np.random.default_rng(seed).integers(0, len(_LETTERS), size, np.uint8)]
+    found.setflags(write=False)
+    return found
 
 
 def mixed(size: int, seed: int = 0, longest: int = 200_000) -> Buffers:
@@ -65,7 +70,7 @@ def mixed(size: int, seed: int = 0, longest: int = 200_000) -> Buffers:
     lengths = np.where(rng.random(len(draws)) < 0.05, 0, draws.astype(np.int64))
     ends = np.concatenate([[0], np.cumsum(lengths)])
     ends = ends[ends <= size]
-    data = letters(int(ends[-1]), seed)
+    data = letters(int(ends[-1]), seed).copy()
     strange = rng.random(len(data)) < 0.1
     data[strange] = rng.integers(0, 256, int(strange.sum()), np.uint8)
     return data, ends.astype(np.int64)

@@ -113,11 +113,12 @@ def _items(data: np.ndarray, offsets: np.ndarray, unit: str, n: int) -> tuple[in
 
 
 def word_offsets(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Where each text's words begin among all words, for texts of letters and single spaces or more."""
-    begins = data != 32
-    begins[1:] &= data[:-1] == 32
-    begins[offsets[:-1][offsets[:-1] < len(data)]] = data[offsets[:-1][offsets[:-1] < len(data)]] != 32
-    return np.concatenate([[0], np.cumsum(begins, dtype=np.int64)])[offsets]
+    """Where each text's words begin among all words, for texts of letters and spaces, none empty."""
+    letter = data != 32
+    begins = letter.copy()
+    begins[1:] &= ~letter[:-1]
+    begins[offsets[:-1]] = letter[offsets[:-1]]
+    return np.concatenate([[0], np.cumsum(np.add.reduceat(begins, offsets[:-1], dtype=np.int64))])
 
 
 def _affine(limits: Limits, of: str, texts: gpu_texts.Buffers, unit: str, n: int, k: int) -> Work:

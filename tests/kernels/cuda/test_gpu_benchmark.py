@@ -109,6 +109,12 @@ def test_what_is_measured_is_recorded_under_the_cards_name_and_told_again(
     assert all(line in told for line in measured.splitlines() if line.startswith("| "))
 
 
+@pytest.mark.card
+def test_every_kernel_has_the_cpus_bits_on_a_card(monkeypatch):
+    monkeypatch.setenv("TOOLKIT_DEVICE", "cpu")  # of what is expected
+    assert gpu_parity.failed(gpu_parity.parity(Cuda(), small=False)) == []
+
+
 @needs_compiler
 def test_a_launch_is_timed_by_the_cards_own_events():
     cupy, now = imitation.cupy(), [0.0]
