@@ -110,8 +110,7 @@ def test_what_is_measured_is_recorded_under_the_cards_name_and_told_again(
 
 
 @pytest.mark.card
-def test_every_kernel_has_the_cpus_bits_on_a_card(monkeypatch):
-    monkeypatch.setenv("TOOLKIT_DEVICE", "cpu")  # of what is expected
+def test_every_kernel_has_the_cpus_bits_on_a_card():
     assert gpu_parity.failed(gpu_parity.parity(Cuda(), small=False)) == []
 
 
