@@ -48,7 +48,8 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     data, offsets = text_buffers(texts)
     memory, screening = _Memory(index), index.screening
     if card := door(int(offsets[-1] - offsets[0])):
-        flags = offload.screen(card, data, offsets, screening, screen.NOT_PLAIN, partial(_screened, screening))
+        on_host = partial(_screened, screening)
+        flags = offload.screen(card, data, offsets, screening, screen.NOT_PLAIN, on_host)
         rows = np.flatnonzero(flags == screen.NOT_PLAIN)  # not ASCII: most of these the host can tell
         flags[rows] = _screened(screening, *text_buffers(to_text(data, offsets).take(pa.array(rows))))
     else:

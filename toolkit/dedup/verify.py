@@ -24,8 +24,9 @@ LARGEST_DENOMINATOR = 10**9  # times a set of 2^33 shingles, still an int64
 def jaccard(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact (intersection int64[p], union int64[p]) of pairs (p, 2) of rows of ``shingle_sets``."""
     pairs = np.ascontiguousarray(pairs, np.int64).reshape(-1, 2)
-    card = door(hashes.nbytes)
-    return offload.jaccard(card, hashes, offsets, pairs, _overlaps) if card else _overlaps(hashes, offsets, pairs)
+    if card := door(hashes.nbytes):
+        return offload.jaccard(card, hashes, offsets, pairs, _overlaps)
+    return _overlaps(hashes, offsets, pairs)
 
 
 def _overlaps(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
