@@ -2,11 +2,11 @@
 //
 //     gram(w) = sum over j of  s_(w+j) P^(n-1-j)  mod 2^64,      s the word hashes
 //
-// A thread takes a word and sums the n words from it on: 4 n instructions, 1/n of them new, and still less
-// than waiting for memory (13 words: some 50 instructions beside 8 bytes a word; 400 GB/s of text of an H100).
-// Then one question to a filter (every t-th q-gram, see screen.py), which for nearly all texts ends it; the
-// table is asked only around a q-gram that the filter holds. Both fit in the second-level cache up to some
-// millions of grams. What is found still only proposes: words are compared elsewhere.
+// A thread takes a word, finds its row (some 400 instructions of halving: the most of it) and sums the n words
+// from it on, 8 instructions each. Then one question to a filter (every t-th q-gram, see screen.py), which for
+// nearly all texts ends it; the table is asked only around a q-gram that the filter holds. Both fit in the
+// second-level cache up to some millions of grams. 500 instructions a word of 13-grams are 370 GB/s of text on an
+// H100. What is found still only proposes: words are compared elsewhere.
 #include "hashing.cuh"
 #include "rows.cuh"
 

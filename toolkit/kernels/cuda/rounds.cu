@@ -6,8 +6,8 @@
 // A slot holds r << 32 | value while at work, so that one minimum decides both and no order matters. Round 0
 // passes over equal pieces of text, as minhash.cu does; a warp's minima lie in its own table in shared memory
 // and go out where a text ends. A hash is read against its slot first: of m hashes only some k ln(m / k) lower
-// one. About 40 instructions to make an identity, 25 for the round: 220 GB/s of text on an H100 if all
-// instructions share 64 lanes a clock, twice that if they are issued to all 128; k matters little.
+// one. Some 43 instructions to make an identity, 34 for the round: on an H100 210 GB/s of text if all arithmetic
+// shares 64 lanes a clock, 390 by what is issued (cost.py); k matters little.
 //
 // A long text needs no more. The others (fewer than some k ln k shingles) play on from their identities, a
 // block a text, several rounds at once where shingles are few: a later round never lowers an earlier one's.
@@ -113,7 +113,8 @@ extern "C" __global__ void later_rounds(const u64 *ids, const i64 *offsets, cons
     for (i64 slot = threadIdx.x; slot < slots; slot += blockDim.x) {
         u64 value = table[slot];
         if (value == ONES_64)
-            for (i64 i = 0; i < count; i++) value = min(value, mix64(ids[first + i] ^ constants[k + base + slot]) >> 32);
+            for (i64 i = first; i < first + count; i++)
+                value = min(value, mix64(ids[i] ^ constants[k + base + slot]) >> 32);
         least[row * k + base + slot] = value;
     }
 }

@@ -95,8 +95,8 @@ __device__ __forceinline__ void slide(const Item *items, i64 at, i64 limit, Wind
 
 // Calls put(at, identity) for each text shorter than n that ends in [from, to); lanes share the rows.
 template <class Put>
-__device__ __forceinline__ void short_texts(const Item *items, const i64 *offsets, i64 rows, i64 row, i64 from, i64 to,
-                                            i64 n, u32 lane, Put put) {
+__device__ __forceinline__ void short_texts(const Item *items, const i64 *offsets, i64 rows, i64 row, i64 from,
+                                            i64 to, i64 n, u32 lane, Put put) {
     for (row += lane; row < rows && offsets[row] < to; row += 32) {
         const i64 start = offsets[row], stop = offsets[row + 1];
         if (start == stop || stop - start >= n || stop > to || stop <= from) continue;
