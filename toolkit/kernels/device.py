@@ -32,7 +32,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
 class Device:
     """A device by name (``cpu``, ``cuda`` or ``host``) and why it was picked.
 
-    ``budget`` is what a process may use of its card, in bytes; None leaves that to the process.
+    ``budget`` is what a process may use of its card, in bytes; None for no limit.
     Process number i of a pool uses card ``cards[i]``, modulo their number.
     """
 

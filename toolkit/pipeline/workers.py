@@ -195,7 +195,7 @@ class Workers:
             except OSError as error:
                 raise RequestError(f"no Dask scheduler answers at {self.cluster}: {error}") from error
             if self.device is not None:  # cards of other machines are other cards
-                self._theirs = replace(self.device, budget=None, cards=(0,))
+                self._theirs = replace(self.device, cards=(0,))
             self._close = client.close
         return client.get_executor(pure=False)
 
