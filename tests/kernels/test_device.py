@@ -10,7 +10,8 @@ from toolkit.errors import RequestError
 from toolkit.kernels import Device, device, door, pick, using
 
 GB = 10**9
-H100, OLD, V100 = ("H100", 9, 0, 78 * GB, 80 * GB), ("GTX 980", 5, 2, 4 * GB, 4 * GB), ("V100", 7, 0, 9 * GB, 16 * GB)
+H100, V100 = ("H100", 9, 0, 78 * GB, 80 * GB), ("V100", 7, 0, 9 * GB, 16 * GB)
+OLD = ("GTX 980", 5, 2, 4 * GB, 4 * GB)
 FULL = ("RTX 4060", 8, 9, 600 * 10**6, 8 * GB)
 
 
@@ -56,7 +57,7 @@ def fake_cupy(monkeypatch, *cards, count=None, runtime=12090):
 
 def test_auto_without_a_gpu_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert pick() == Device("cpu", "no GPU: CuPy is not installed: pip install 'toolkit[gpu]'")
+    assert pick() == Device("cpu", "no GPU: CuPy is not installed: pip install -e '.[gpu]'")
     assert door() is None
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
-from toolkit.kernels import bucket, door
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import bucket
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ def band_keys(signatures: np.ndarray, bands: Bands) -> np.ndarray:
         return out
 
     signatures = np.ascontiguousarray(signatures, np.uint32)
-    card = door(signatures.nbytes)
-    return offload.band_keys(card, signatures, bands, on_host) if card else on_host(signatures)
+    card = kernels.door(signatures.nbytes)
+    return kernels.offload.band_keys(card, signatures, bands, on_host) if card else on_host(signatures)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
-from toolkit.kernels import door, graph
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import graph
 
 
 def _checked(n: int, pairs: np.ndarray) -> np.ndarray:
@@ -40,8 +40,8 @@ def choose(n: int, pairs: np.ndarray, intersection: np.ndarray, union: np.ndarra
         graph.choose(pairs, np.lexsort((pairs[:, 0], pairs[:, 1])), intersection, union, kept_by)
         return kept_by
 
-    card = door(pairs.nbytes)
-    return offload.choice(card, n, pairs, intersection, union, on_host) if card else on_host()
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.choice(card, n, pairs, intersection, union, on_host) if card else on_host()
 
 
 def components(n: int, pairs: np.ndarray) -> np.ndarray:
@@ -56,5 +56,5 @@ def components(n: int, pairs: np.ndarray) -> np.ndarray:
         graph.components(pairs, parent)
         return parent
 
-    card = door(pairs.nbytes)
-    return offload.components(card, n, pairs, on_host) if card else on_host()
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.components(card, n, pairs, on_host) if card else on_host()

@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.dedup.ngrams import TIERS, Grams, NgramIndex, bare_words
 from toolkit.dedup.points import folds
 from toolkit.errors import RequestError
-from toolkit.kernels import door, gram, screen, text_buffers, to_text
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import gram, screen, text_buffers, to_text
 from toolkit.kernels.space import gather
 from toolkit.kernels.word import word_table
 
@@ -47,8 +47,9 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     """
     data, offsets = text_buffers(texts)
     memory, screening = _Memory(index), index.screening
-    if card := door(int(offsets[-1] - offsets[0])):
-        flags = offload.screen(card, data, offsets, screening, screen.NOT_PLAIN, partial(_screened, screening))
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        on_host = partial(_screened, screening)
+        flags = kernels.offload.screen(card, data, offsets, screening, screen.NOT_PLAIN, on_host)
         rows = np.flatnonzero(flags == screen.NOT_PLAIN)  # not ASCII: most of these the host can tell
         flags[rows] = _screened(screening, *text_buffers(to_text(data, offsets).take(pa.array(rows))))
     else:

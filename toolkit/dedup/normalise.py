@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit import kernels
 from toolkit.dedup.points import NO_TABLES, tables
-from toolkit.kernels import door, text_buffers, to_text
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import text_buffers, to_text
 from toolkit.kernels.space import classify, collapse, gather
 
 VERSION = 1
@@ -36,9 +36,9 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     are lowered and composed one by one first.
     """
     data, offsets = text_buffers(texts)
-    if not (card := door(int(offsets[-1] - offsets[0]))):
+    if not (card := kernels.door(int(offsets[-1] - offsets[0]))):
         return to_text(*_normalised(data, offsets))
-    done, ends, others = offload.normalise_ascii(card, data, offsets, _as_on_card)
+    done, ends, others = kernels.offload.normalise_ascii(card, data, offsets, _as_on_card)
     if not others.any():
         return to_text(done, ends)
     rows = np.flatnonzero(others)

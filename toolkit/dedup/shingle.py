@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.errors import RequestError
-from toolkit.kernels import door, text_buffers
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import text_buffers
 from toolkit.kernels.shingle import byte_shingles, sort_unique, word_shingles
 from toolkit.kernels.word import most_words
 
@@ -65,8 +65,8 @@ def shingle_sets(
     def on_host(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _sets(data, offsets, shingle)
 
-    if card := door(int(offsets[-1] - offsets[0])):
-        return offload.shingle_sets(card, data, offsets, shingle.unit, shingle.n, on_host)
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        return kernels.offload.shingle_sets(card, data, offsets, shingle.unit, shingle.n, on_host)
     return on_host(data, offsets)
 
 

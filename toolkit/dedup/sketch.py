@@ -20,10 +20,10 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.dedup.shingle import Shingle
 from toolkit.errors import RequestError
-from toolkit.kernels import door, text_buffers
-from toolkit.kernels.cuda import offload
+from toolkit.kernels import text_buffers
 from toolkit.kernels.minhash import byte_sketch, set_sketch, word_sketch
 from toolkit.kernels.overlap import agreements
 from toolkit.kernels.reference import permutations, round_constants
@@ -61,8 +61,8 @@ def sketch(
             (word_sketch if words else byte_sketch)(data, offsets, shingle.n, *_permutations(k, seed), out)
         return out
 
-    if card := door(int(offsets[-1] - offsets[0])):
-        return offload.sketch(card, data, offsets, shingle.unit, shingle.n, k, seed, scheme, on_host)
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        return kernels.offload.sketch(card, data, offsets, shingle.unit, shingle.n, k, seed, scheme, on_host)
     return on_host(data, offsets)
 
 
@@ -80,8 +80,8 @@ def sketch_sets(
             set_sketch(hashes, offsets, *_permutations(k, seed), out)
         return out
 
-    if card := door(hashes.nbytes):
-        return offload.sketch(card, hashes, offsets, "set", 1, k, seed, scheme, on_host)
+    if card := kernels.door(hashes.nbytes):
+        return kernels.offload.sketch(card, hashes, offsets, "set", 1, k, seed, scheme, on_host)
     return on_host(hashes, offsets)
 
 
@@ -102,5 +102,5 @@ def agreement(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         agreements(signatures, pairs, out)
         return out
 
-    card = door(pairs.nbytes)
-    return offload.agreement(card, signatures, pairs, on_host) if card else on_host()
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.agreement(card, signatures, pairs, on_host) if card else on_host()

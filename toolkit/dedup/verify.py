@@ -13,9 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
-from toolkit.kernels import door
-from toolkit.kernels.cuda import offload
 from toolkit.kernels.overlap import intersections
 
 LARGEST_DENOMINATOR = 10**9  # times a set of 2^33 shingles, still an int64
@@ -24,8 +23,9 @@ LARGEST_DENOMINATOR = 10**9  # times a set of 2^33 shingles, still an int64
 def jaccard(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact (intersection int64[p], union int64[p]) of pairs (p, 2) of rows of ``shingle_sets``."""
     pairs = np.ascontiguousarray(pairs, np.int64).reshape(-1, 2)
-    card = door(hashes.nbytes)
-    return offload.jaccard(card, hashes, offsets, pairs, _overlaps) if card else _overlaps(hashes, offsets, pairs)
+    if card := kernels.door(hashes.nbytes):
+        return kernels.offload.jaccard(card, hashes, offsets, pairs, _overlaps)
+    return _overlaps(hashes, offsets, pairs)
 
 
 def _overlaps(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

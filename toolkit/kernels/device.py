@@ -1,11 +1,11 @@
 """Which device runs the kernels: decided where a run begins, said aloud, and the same in all its processes.
 
 ``TOOLKIT_DEVICE``, or the argument, is ``auto`` (the default), ``cpu`` or ``cuda``; or ``host``: all that
-``cuda`` does, kernels and all, but through the host header (``cuda.host``), to compare whole pipelines without
-a card. ``TOOLKIT_GPU_MEMORY``, or the argument, is what all processes of this machine may use of each card.
+``cuda`` does, kernels and all, but through the host header (``cuda.host``), to compare whole pipelines
+without a card. ``TOOLKIT_GPU_MEMORY``, or the argument, is what a run may use of each card.
 
-A run picks (``pick``) and its jobs carry what was picked (``using``), which is no part of their keys: the bytes
-are the same. Whoever calls a function outside a run gets what the environment says, decided at first use.
+A run picks (``pick``) and its jobs carry what was picked (``using``); it is no part of their keys, because
+the bytes are the same. Outside a run the environment decides, at first use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
 class Device:
     """A device by name (``cpu``, ``cuda`` or ``host``) and why it was picked.
 
-    ``budget`` is what a process may use of its card, in bytes; None leaves that to the process.
+    ``budget`` is what a process may use of its card, in bytes; None for no limit.
     Process number i of a pool uses card ``cards[i]``, modulo their number.
     """
 

@@ -67,7 +67,8 @@ def decontaminate(
     is searched (a dotted path; by default ``text``, else ``messages``, else all fields). ``policy``:
     ``drop`` the row, ``cut`` a chat before the exchange that holds the first span (what is no list
     of messages is dropped), or ``flag``. Without ``out`` nothing is written, and the rows that stay
-    come as one table. ``device`` and ``gpu_memory``: see ``kernels.pick``. Raises RequestError for a wrong request or an unreadable input.
+    come as one table. ``device`` and ``gpu_memory``: see ``kernels.pick``. Raises RequestError for a
+    wrong request or an unreadable input.
     """
     if policy not in POLICIES:
         raise RequestError(f"policy is {policy!r}; expected one of {', '.join(POLICIES)}.")

@@ -195,7 +195,7 @@ class Workers:
             except OSError as error:
                 raise RequestError(f"no Dask scheduler answers at {self.cluster}: {error}") from error
             if self.device is not None:  # cards of other machines are other cards
-                self._theirs = replace(self.device, budget=None, cards=(0,))
+                self._theirs = replace(self.device, cards=(0,))
             self._close = client.close
         return client.get_executor(pure=False)
 
@@ -224,10 +224,13 @@ class Workers:
         self.close()
 
 
-def device_of(device: str | None, memory: str | int | None, workers: int | None, cluster: str | None) -> Device:
+def device_of(
+    device: str | None, memory: str | int | None, workers: int | None, cluster: str | None
+) -> Device:
     """Pick the device for a run by ``workers`` processes or a ``cluster``; see ``kernels.pick``."""
     local = (cluster or "").removeprefix("local:")
-    return pick(device, memory, int(local) if local.isdigit() else 1 if cluster else workers or usable_cores())
+    count = int(local) if local.isdigit() else 1 if cluster else workers or usable_cores()
+    return pick(device, memory, max(1, count))
 
 
 def _die_with_parent() -> None:

@@ -1,8 +1,7 @@
 """CuPy as far as the card's door needs it, in NumPy, and as strict as a card is.
 
-Its arrays do not mix with NumPy's, its memory ends where the pool's limit says, copies to the host arrive when
-their stream is waited for and no sooner, kernels run through the host header, one stream is told of another's
-work only by waiting.
+Its arrays do not mix with NumPy's, its memory ends where the pool's limit says, copies to the host arrive
+when their stream is waited for and no sooner, and kernels run through the host header.
 """
 
 import ctypes
@@ -171,12 +170,17 @@ def cupy(cards=((b"Imitation", 9, 0, 20 << 30, 24 << 30),), runtime=12090):
                  "flatnonzero"):  # fmt: skip
         setattr(module, name, strict(getattr(np, name)))
     for name in ("empty", "full", "zeros", "ones", "arange"):
-        setattr(module, name, lambda *given, made=getattr(np, name): on_card(made(*given)))
+        setattr(module, name, made_there(getattr(np, name)))
     module.uint32 = np.uint32
     module.asarray = lambda values: values if isinstance(values, Array) else on_card(values)
-    module.ascontiguousarray = lambda values, dtype=None: values.astype(dtype or values.dtype, "C", copy=False)
+    module.ascontiguousarray = lambda values, kind=None: values.astype(kind or values.dtype, "C", copy=False)
     module.asnumpy = lambda values: np.array(values, subok=False)
     return module
+
+
+def made_there(function):
+    """A function of NumPy that makes an array from numbers."""
+    return lambda *given: on_card(function(*given))
 
 
 def strict(function):

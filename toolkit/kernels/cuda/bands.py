@@ -1,4 +1,4 @@
-"""Band keys through a door, and those that are shared: the bits of ``toolkit.dedup.band_keys`` and ``bucket_pairs``."""
+"""Band keys through a door: the bits of ``toolkit.dedup.band_keys``; and which of them are shared."""
 
 from __future__ import annotations
 

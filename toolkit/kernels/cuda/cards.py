@@ -1,7 +1,7 @@
 """Which cards serve: new enough, with enough free memory for every process that shares one.
 
-    a process:   LEAST bytes free, of which CUDA takes up to CONTEXT for itself
-    its budget:  (MOST of what is free, or what was asked for) / processes of the card
+a process:   LEAST bytes free, of which CUDA takes up to CONTEXT for itself
+its budget:  (MOST of what is free, or what was asked for) / processes of the card
 """
 
 from __future__ import annotations

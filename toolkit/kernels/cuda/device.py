@@ -24,7 +24,7 @@ def open_cupy() -> Any:
         import cupy
     except Exception as error:
         if isinstance(error, ImportError) and error.name == "cupy":
-            raise RequestError("CuPy is not installed: pip install 'toolkit[gpu]'") from None
+            raise RequestError("CuPy is not installed: pip install -e '.[gpu]'") from None
         raise RequestError(f"CuPy cannot be imported ({type(error).__name__}: {error})") from error
     try:
         here = cupy.cuda.runtime.getDeviceCount()

@@ -1,8 +1,8 @@
 """What the CPU's functions hand to a device: NumPy in, NumPy out, any amount, in the memory that there is.
 
-Each takes a door, what its namesake of ``toolkit.dedup`` works on, and ``on_host``, which does the same on the
-CPU for what does not fit. The figures of memory say how pieces are cut; where they are too low, a piece is
-halved when it fails.
+Each takes a door, what its namesake of ``toolkit.dedup`` works on, and ``on_host``, which does the same on
+the CPU for what does not fit. The figures of memory say how pieces are cut; where they are too low, a piece
+is halved when it fails.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def jaccard(
 
 
 def _measured(door: Any, hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray, some: bool) -> Any:
-    """What ``verify.jaccard`` measures; None if it does not fit. ``some``: take only the sets of these pairs."""
+    """What ``verify.jaccard`` measures; None if it does not fit. ``some``: only their sets are taken."""
     if some:
         rows, local = np.unique(pairs, return_inverse=True)
         starts, stops = offsets[rows], offsets[rows + 1]
@@ -172,8 +172,12 @@ def components(door: Any, n: int, pairs: np.ndarray, on_host: Callable) -> np.nd
 def shared_keys(
     door: Any, keys: np.ndarray, docs: np.ndarray, on_host: Callable
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(keys, docs) of the keys that more than one has, in ascending order of both; see ``bands.shared_keys``."""
-    return attempt(door, lambda: tuple(map(door.numpy, bands.shared_keys(door, keys, docs))), lambda: on_host(keys, docs))
+    """(keys, docs) of the keys that more than one has, ascending by both; see ``bands.shared_keys``."""
+
+    def work() -> tuple:
+        return tuple(map(door.numpy, bands.shared_keys(door, keys, docs)))
+
+    return attempt(door, work, lambda: on_host(keys, docs))
 
 
 def _rows(door, work, on_host, data, offsets, text, row, out, held=0) -> np.ndarray:
@@ -196,6 +200,8 @@ def _joined(door, work, on_host, data, offsets, text, row) -> tuple[np.ndarray, 
     stream(door, work, on_host, data, offsets, text, row, put)
     if not found:
         found[0] = tuple(on_host(data, offsets))
+    if len(found) == 1:
+        return found[0]
     values, ends, *others = zip(*(found[first] for first in sorted(found)), strict=True)
     starts = np.cumsum([0, *map(len, values)])
     joined = [np.zeros(1, I64), *(end[1:] + start for end, start in zip(ends, starts, strict=False))]

@@ -28,9 +28,10 @@ def stream(
 ) -> None:  # fmt: skip
     """Call ``put(first, last, *arrays)`` for pieces that cover all rows of ``data`` and ``offsets`` once.
 
-    ``work(data, offsets)`` returns a tuple of the door's arrays for some rows, ``on_host`` the same as NumPy's;
-    both get offsets of their own. ``text`` and ``row``: about how many bytes of the card's memory ``work``
-    takes for a byte of text, and for a row; ``held`` bytes are taken already. ``put`` copies what it keeps.
+    ``work(data, offsets)`` returns a tuple of the door's arrays for some rows, ``on_host`` one of NumPy's;
+    the offsets of ``work`` begin at 0. ``text`` and ``row``: about how many bytes of the card's memory
+    ``work`` takes for a byte of text, and for a row; ``held`` bytes are taken already. ``put`` copies what
+    it keeps.
     """
     lanes, flying = deque(door.lanes()), deque()
     room = None if door.budget is None else (door.budget - held) // len(lanes)
@@ -71,7 +72,7 @@ def _started(lane: Any, work: Work, data: np.ndarray, offsets: np.ndarray) -> li
 
 
 def pieces(offsets: np.ndarray, text: float, row: float, room: int | None) -> list[tuple[int, int]]:
-    """Cut rows into (first, last): each takes at most ``room`` bytes and holds MOST of text, or is one row."""
+    """Cut rows into (first, last): each takes at most ``room`` bytes for MOST of text, or is one row."""
     most = MOST * max(1.0, text)
     limit = most if room is None else min(room, most)
     cost = (offsets - offsets[0]) * text + np.arange(len(offsets)) * row
