@@ -141,25 +141,31 @@ def _text(path: str) -> str:
         return ""
 
 
-def results(topic: str) -> Path:
-    """The file of this machine's results on a topic."""
-    folder = re.sub(r"[^A-Za-z0-9]+", "-", machine()["cpu"]).strip("-").lower()
+def results(topic: str, device: str | None = None) -> Path:
+    """The file of this machine's results on a topic, or those of a ``device`` in it."""
+    folder = re.sub(r"[^A-Za-z0-9]+", "-", device or machine()["cpu"]).strip("-").lower()
     return RESULTS / folder / f"{topic}.json"
 
 
-def recorded(topic: str) -> dict[str, Any]:
-    """Every part of a topic as it was last recorded on this machine."""
-    path = results(topic)
+def recorded(topic: str, device: str | None = None) -> dict[str, Any]:
+    """Every part of a topic as it was last recorded on this machine, or device."""
+    path = results(topic, device)
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def record(topic: str, part: str, found: Any, peers: Iterable[str]) -> None:
-    """Write one part beside those that were measured before, each with its machine and versions."""
-    path = results(topic)
+def record(
+    topic: str, part: str, found: Any, peers: Iterable[str], device: Mapping[str, Any] | None = None
+) -> None:
+    """Write one part beside those that were measured before, each with its machine and versions.
+
+    Results of a ``device`` lie under its name.
+    """
+    path = results(topic, device and device["name"])
     path.parent.mkdir(parents=True, exist_ok=True)
     command = " ".join([f"python -m benchmarks.{topic}", *sys.argv[1:]])
-    whole = recorded(topic)
-    whole[part] = {"command": command, "machine": machine() | versions(peers), "found": found}
+    whole = recorded(topic, device and device["name"])
+    about = machine() | versions(peers) | ({"device": dict(device)} if device else {})
+    whole[part] = {"command": command, "machine": about, "found": found}
     path.write_text(json.dumps(whole, indent=1) + "\n")
 
 

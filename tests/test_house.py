@@ -13,7 +13,7 @@ FLOORS = [
     {"records", "storage", "kernels"},
     {"archetypes", "ingest", "quality", "dedup", "packing", "online", "cost", "orchestration", "engines"},
     {"pipeline"},
-    {"course", "viz"},
+    {"course", "viz", "curator"},
     {"cli"},
     {"__init__", "__main__"},
 ]

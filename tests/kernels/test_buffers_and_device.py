@@ -1,5 +1,3 @@
-import sys
-import types
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.kernels import Device, pick, text_buffers, to_text
+from toolkit.kernels import text_buffers, to_text
 
 TEXTS = ["one", None, "", "z\u2019", "four"]
 
@@ -43,36 +41,3 @@ def test_other_types_are_refused():
 
 def test_text_goes_back_to_arrow():
     assert to_text(*text_buffers(pa.array(["a", "bc"]))).to_pylist() == ["a", "bc"]
-
-
-def fake_cupy(monkeypatch, answer):
-    cuda = types.SimpleNamespace(is_available=answer)
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
-
-
-def test_auto_without_a_gpu_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.delenv("TOOLKIT_DEVICE", raising=False)
-    assert pick() == Device("cpu", "no GPU: CuPy is not installed")
-
-
-def test_auto_with_a_gpu_still_ends_at_the_cpu_with_a_reason(monkeypatch):
-    fake_cupy(monkeypatch, lambda: True)
-    assert pick("auto").name == "cpu" and "a GPU is here" in pick("auto").reason
-
-
-def test_a_broken_driver_is_a_reason_and_no_crash(monkeypatch):
-    fake_cupy(monkeypatch, lambda: 1 / 0)
-    assert "ZeroDivisionError" in pick("auto").reason
-
-
-@pytest.mark.parametrize("wanted", ["cuda", "tpu"])
-def test_what_cannot_be_served_is_refused(monkeypatch, wanted):
-    monkeypatch.setenv("TOOLKIT_DEVICE", wanted)
-    with pytest.raises(RequestError, match=f"TOOLKIT_DEVICE says '{wanted}'"):
-        pick()
-
-
-def test_the_argument_wins_over_the_environment(monkeypatch):
-    monkeypatch.setenv("TOOLKIT_DEVICE", "tpu")
-    assert pick("cpu").name == "cpu"

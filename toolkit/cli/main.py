@@ -29,6 +29,10 @@ Device = Annotated[
     str | None,
     typer.Option(help="auto, cpu or cuda; default: TOOLKIT_DEVICE, else auto.", show_default=False),
 ]
+GpuMemory = Annotated[
+    str | None,
+    typer.Option(help="What may be used of a card, such as 20GB; default: most of it.", show_default=False),
+]
 Cluster = Annotated[str | None, typer.Option(help="A Dask cluster: tcp://… or local:N.", show_default=False)]
 
 
@@ -67,11 +71,12 @@ def run(
     workers: Workers = None,
     device: Device = None,
     cluster: Cluster = None,
+    gpu_memory: GpuMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Sources to bronze to silver to gold; the same command goes on after an interruption."""
-    result = toolkit.run(spec, workers, device, cluster, _progress(quiet or json))
+    result = toolkit.run(spec, workers, device, cluster, _progress(quiet or json), gpu_memory)
     show(result, json)
 
 
@@ -156,15 +161,17 @@ def dedup(
     scheme: Annotated[str, typer.Option(help="affine-1; rounds-1 is faster on long texts.")] = "affine-1",
     seed: Annotated[int, typer.Option(help="Of the sketches.")] = 1,
     workers: Workers = None,
+    device: Device = None,
     cluster: Cluster = None,
+    gpu_memory: GpuMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Remove exact and near-duplicates, each with the similarity that was measured."""
     _begin(inputs, workers, cluster)
     options = (text, threshold, recall, shingle, against or (), keep, chains, common, max_loss)
-    how = (slots, scheme, seed)
-    show(toolkit.dedup(inputs, out, *options, *how, workers, cluster, _progress(quiet or json)), json)
+    how = (slots, scheme, seed, workers, cluster, _progress(quiet or json), device, gpu_memory)
+    show(toolkit.dedup(inputs, out, *options, *how), json)
 
 
 @app.command()
@@ -184,13 +191,15 @@ def decontaminate(
     ngram: Annotated[int, typer.Option(help="Words that a shared span must have.")] = 13,
     policy: Annotated[str, typer.Option(help="drop the row, cut a chat before it, or flag it.")] = "drop",
     workers: Workers = None,
+    device: Device = None,
     cluster: Cluster = None,
+    gpu_memory: GpuMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Take what evaluation sets hold out of plain files, with the spans as evidence."""
     _begin(inputs, workers, cluster)
-    options = (text, ngram, policy, workers, cluster, _progress(quiet or json))
+    options = (text, ngram, policy, workers, cluster, _progress(quiet or json), device, gpu_memory)
     show(toolkit.decontaminate(inputs, against, out, *options), json)
 
 

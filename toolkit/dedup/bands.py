@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
 from toolkit.kernels import bucket
 
@@ -63,6 +64,12 @@ def band_keys(signatures: np.ndarray, bands: Bands) -> np.ndarray:
     """
     if signatures.ndim != 2 or signatures.shape[1] < bands.k:
         raise RequestError(f"{bands} needs signatures of {bands.k} slots, found shape {signatures.shape}")
-    out = np.empty((len(signatures), bands.bands), np.uint64)
-    bucket.band_keys(np.ascontiguousarray(signatures, np.uint32), bands.rows, out)
-    return out
+
+    def on_host(signatures: np.ndarray) -> np.ndarray:
+        out = np.empty((len(signatures), bands.bands), np.uint64)
+        bucket.band_keys(signatures, bands.rows, out)
+        return out
+
+    signatures = np.ascontiguousarray(signatures, np.uint32)
+    card = kernels.door(signatures.nbytes)
+    return kernels.offload.band_keys(card, signatures, bands, on_host) if card else on_host(signatures)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
 from toolkit.kernels import graph
 
@@ -33,9 +34,14 @@ def choose(n: int, pairs: np.ndarray, intersection: np.ndarray, union: np.ndarra
     union = np.ascontiguousarray(union, np.int64)
     if not len(pairs) == len(intersection) == len(union):
         raise RequestError(f"{len(pairs)} pairs but {len(intersection)} intersections, {len(union)} unions")
-    kept_by = np.full(n, -1, np.int64)
-    graph.choose(pairs, np.lexsort((pairs[:, 0], pairs[:, 1])), intersection, union, kept_by)
-    return kept_by
+
+    def on_host() -> np.ndarray:
+        kept_by = np.full(n, -1, np.int64)
+        graph.choose(pairs, np.lexsort((pairs[:, 0], pairs[:, 1])), intersection, union, kept_by)
+        return kept_by
+
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.choice(card, n, pairs, intersection, union, on_host) if card else on_host()
 
 
 def components(n: int, pairs: np.ndarray) -> np.ndarray:
@@ -43,6 +49,12 @@ def components(n: int, pairs: np.ndarray) -> np.ndarray:
 
     What this would cost: ``(components(n, pairs) != arange(n)).sum() - (choose(...) >= 0).sum()``.
     """
-    parent = np.arange(n, dtype=np.int64)
-    graph.components(_checked(n, pairs), parent)
-    return parent
+    pairs = _checked(n, pairs)
+
+    def on_host() -> np.ndarray:
+        parent = np.arange(n, dtype=np.int64)
+        graph.components(pairs, parent)
+        return parent
+
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.components(card, n, pairs, on_host) if card else on_host()

@@ -10,10 +10,12 @@ an n-gram found in the text. How an item is looked for depends on its length: se
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.dedup.ngrams import TIERS, Grams, NgramIndex, bare_words
 from toolkit.dedup.points import folds
 from toolkit.errors import RequestError
@@ -44,8 +46,14 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     Needs memory for a few megabytes of text at a time, whatever the number of rows.
     """
     data, offsets = text_buffers(texts)
-    flags, memory = np.empty(len(offsets) - 1, np.uint8), _Memory(index)
-    screen.screen(data, offsets, False, _folds(data, offsets), *index.screening, flags)
+    memory, screening = _Memory(index), index.screening
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        on_host = partial(_screened, screening)
+        flags = kernels.offload.screen(card, data, offsets, screening, screen.NOT_PLAIN, on_host)
+        rows = np.flatnonzero(flags == screen.NOT_PLAIN)  # not ASCII: most of these the host can tell
+        flags[rows] = _screened(screening, *text_buffers(to_text(data, offsets).take(pa.array(rows))))
+    else:
+        flags = _screened(screening, data, offsets)
     for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.NOT_PLAIN)):
         again = np.empty(len(rows), np.uint8)
         screen.screen(*text_buffers(bare), True, NO_FOLDS, *index.screening, again)
@@ -53,6 +61,12 @@ def find(index: NgramIndex, texts: pa.Array | pa.ChunkedArray) -> pa.Table:
     for rows, bare in _bare_chunks(data, offsets, np.flatnonzero(flags == screen.PROPOSED)):
         memory.confirm(bare, rows)
     return pa.concat_tables([FOUND.empty_table(), *memory.found]).combine_chunks().sort_by(_ORDER)
+
+
+def _screened(screening: tuple, data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    flags = np.empty(len(offsets) - 1, np.uint8)
+    screen.screen(data, offsets, False, _folds(data, offsets), *screening, flags)
+    return flags
 
 
 def _folds(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:

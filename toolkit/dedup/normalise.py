@@ -20,9 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit import kernels
 from toolkit.dedup.points import NO_TABLES, tables
 from toolkit.kernels import text_buffers, to_text
-from toolkit.kernels.space import classify, collapse
+from toolkit.kernels.space import classify, collapse, gather
 
 VERSION = 1
 _ASK = 2  # the class of a text that may not be in NFC
@@ -35,6 +36,26 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     are lowered and composed one by one first.
     """
     data, offsets = text_buffers(texts)
+    if not (card := kernels.door(int(offsets[-1] - offsets[0]))):
+        return to_text(*_normalised(data, offsets))
+    done, ends, others = kernels.offload.normalise_ascii(card, data, offsets, _as_on_card)
+    if not others.any():
+        return to_text(done, ends)
+    rows = np.flatnonzero(others)
+    starts, stops = ends[:-1].copy(), ends[1:].copy()
+    rest, rest_ends = _normalised(*text_buffers(to_text(data, offsets).take(pa.array(rows))))
+    starts[rows], stops[rows] = len(done) + rest_ends[:-1], len(done) + rest_ends[1:]
+    both, out, out_ends = np.concatenate([done, rest]), np.empty(len(done) + len(rest), np.uint8), ends.copy()
+    gather(both, starts, stops, out, out_ends)
+    return to_text(out, out_ends)
+
+
+def _as_on_card(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a card says of some texts: here all are done, and none is left for the host."""
+    return *_normalised(data, offsets), np.zeros(len(offsets) - 1, np.uint8)
+
+
+def _normalised(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ascii_only = int(data[offsets[0] : offsets[-1]].max(initial=0)) < 0x80
     lower, order = NO_TABLES if ascii_only else tables()
     kinds = np.zeros(len(offsets) - 1, np.uint8)
@@ -46,7 +67,7 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     size = int(offsets[-1] - offsets[0] + composed_offsets[-1] - composed_offsets[0])
     out, out_offsets = np.empty(size + size // 2, np.uint8), np.empty(len(offsets), np.int64)
     size = collapse(data, offsets, composed, composed_offsets, composed_row, lower, out, out_offsets)
-    return to_text(out[:size], out_offsets)
+    return out[:size], out_offsets
 
 
 def _composed(texts: pa.Array, rows: np.ndarray) -> pa.Array:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.errors import RequestError
 from toolkit.kernels import text_buffers
 from toolkit.kernels.shingle import byte_shingles, sort_unique, word_shingles
@@ -60,6 +61,16 @@ def shingle_sets(
     """
     shingle = Shingle.parse(shingle)
     data, offsets = text_buffers(normalised)
+
+    def on_host(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _sets(data, offsets, shingle)
+
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        return kernels.offload.shingle_sets(card, data, offsets, shingle.unit, shingle.n, on_host)
+    return on_host(data, offsets)
+
+
+def _sets(data: np.ndarray, offsets: np.ndarray, shingle: Shingle) -> tuple[np.ndarray, np.ndarray]:
     words = shingle.unit == "word"
     out = np.empty(most_words(offsets) if words else int(offsets[-1] - offsets[0]), np.uint64)
     out_offsets = np.empty(len(offsets), np.int64)

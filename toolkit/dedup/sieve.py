@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
 from toolkit.kernels.bucket import count_pairs, write_pairs
 
@@ -66,7 +67,8 @@ def bucket_pairs(keys: np.ndarray, docs: np.ndarray, cap: int = CAP) -> Pairs:
     if len(docs) and not (docs.min() >= 0 and docs.max() < 2**32):
         raise RequestError(f"document numbers must be below 2^32, found {docs.min()}..{docs.max()}")
     alone = min(1, len(keys))
-    keys, docs = _shared(keys, docs)
+    card = kernels.door(keys.nbytes)
+    keys, docs = kernels.offload.shared_keys(card, keys, docs, _shared) if card else _shared(keys, docs)
     again = np.zeros(len(keys), bool)
     again[1:] = (keys[1:] == keys[:-1]) & (docs[1:] == docs[:-1])
     if again.any():

@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from toolkit import kernels
 from toolkit.dedup.shingle import Shingle
 from toolkit.errors import RequestError
 from toolkit.kernels import text_buffers
@@ -49,38 +50,57 @@ def sketch(
     shingle = Shingle.parse(shingle)
     data, offsets = text_buffers(normalised)
     words = shingle.unit == "word"
-    out = _empty(len(offsets) - 1, k, scheme)
-    if scheme == "rounds-1":
-        constants = _round_constants(k, seed)
-        (word_rounds if words else byte_rounds)(data, offsets, shingle.n, constants, out)
-    else:
-        (word_sketch if words else byte_sketch)(data, offsets, shingle.n, *_permutations(k, seed), out)
-    return out
+    _check(k, scheme)
+
+    def on_host(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        out = np.full((len(offsets) - 1, k), EMPTY_SLOT, np.uint32)
+        if scheme == "rounds-1":
+            constants = _round_constants(k, seed)
+            (word_rounds if words else byte_rounds)(data, offsets, shingle.n, constants, out)
+        else:
+            (word_sketch if words else byte_sketch)(data, offsets, shingle.n, *_permutations(k, seed), out)
+        return out
+
+    if card := kernels.door(int(offsets[-1] - offsets[0])):
+        return kernels.offload.sketch(card, data, offsets, shingle.unit, shingle.n, k, seed, scheme, on_host)
+    return on_host(data, offsets)
 
 
 def sketch_sets(
     hashes: np.ndarray, offsets: np.ndarray, k: int = 126, seed: int = 1, scheme: str = "affine-1"
 ) -> np.ndarray:
     """Signatures of sets of ``shingle_sets``: those that ``sketch`` gives of texts with these shingles."""
-    out = _empty(len(offsets) - 1, k, scheme)
-    if scheme == "rounds-1":
-        set_rounds(hashes, offsets, _round_constants(k, seed), out)
-    else:
-        set_sketch(hashes, offsets, *_permutations(k, seed), out)
-    return out
+    _check(k, scheme)
+
+    def on_host(hashes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        out = np.full((len(offsets) - 1, k), EMPTY_SLOT, np.uint32)
+        if scheme == "rounds-1":
+            set_rounds(hashes, offsets, _round_constants(k, seed), out)
+        else:
+            set_sketch(hashes, offsets, *_permutations(k, seed), out)
+        return out
+
+    if card := kernels.door(hashes.nbytes):
+        return kernels.offload.sketch(card, hashes, offsets, "set", 1, k, seed, scheme, on_host)
+    return on_host(hashes, offsets)
 
 
-def _empty(rows: int, k: int, scheme: str) -> np.ndarray:
-    """Signatures of empty texts; RequestError for a scheme it does not know, or k below 1."""
+def _check(k: int, scheme: str) -> None:
+    """RequestError for a scheme it does not know, or k below 1."""
     if k < 1:
         raise RequestError(f"a signature needs at least one slot, but k is {k}")
     if scheme not in SCHEMES:
         raise RequestError(f"sketch scheme {scheme!r} is none of {', '.join(SCHEMES)}")
-    return np.full((rows, k), EMPTY_SLOT, np.uint32)
 
 
 def agreement(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Equal slots of each pair's signatures, int64[p]; divided by k, it estimates their similarity."""
-    out = np.empty(len(pairs), np.int64)
-    agreements(np.ascontiguousarray(signatures, np.uint32), np.ascontiguousarray(pairs, np.int64), out)
-    return out
+    signatures, pairs = np.ascontiguousarray(signatures, np.uint32), np.ascontiguousarray(pairs, np.int64)
+
+    def on_host() -> np.ndarray:
+        out = np.empty(len(pairs), np.int64)
+        agreements(signatures, pairs, out)
+        return out
+
+    card = kernels.door(pairs.nbytes)
+    return kernels.offload.agreement(card, signatures, pairs, on_host) if card else on_host()

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from toolkit import kernels
 from toolkit.errors import RequestError
 from toolkit.kernels.overlap import intersections
 
@@ -22,6 +23,12 @@ LARGEST_DENOMINATOR = 10**9  # times a set of 2^33 shingles, still an int64
 def jaccard(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact (intersection int64[p], union int64[p]) of pairs (p, 2) of rows of ``shingle_sets``."""
     pairs = np.ascontiguousarray(pairs, np.int64).reshape(-1, 2)
+    if card := kernels.door(hashes.nbytes):
+        return kernels.offload.jaccard(card, hashes, offsets, pairs, _overlaps)
+    return _overlaps(hashes, offsets, pairs)
+
+
+def _overlaps(hashes: np.ndarray, offsets: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shared, union = np.empty(len(pairs), np.int64), np.empty(len(pairs), np.int64)
     intersections(hashes, offsets, pairs, shared, union)
     return shared, union

@@ -7,8 +7,17 @@ in plain Python what every kernel computes, bit for bit. Importing this package 
 nothing: each kernel module compiles once, at its first import, and is cached on disk.
 """
 
+import importlib
+from typing import Any
+
 from toolkit.kernels.buffers import text_buffers, to_text
-from toolkit.kernels.device import Device, pick
+from toolkit.kernels.device import Device, door, pick, using
 from toolkit.kernels.known import known_answer
 
-__all__ = ["Device", "known_answer", "pick", "text_buffers", "to_text"]
+__all__ = ["Device", "door", "known_answer", "pick", "text_buffers", "to_text", "using"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "offload":  # what a device does, found at first use: most processes have none
+        raise AttributeError(f"module 'toolkit.kernels' has no attribute {name!r}")
+    return importlib.import_module("toolkit.kernels.cuda.offload")

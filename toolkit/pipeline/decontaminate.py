@@ -32,7 +32,7 @@ from toolkit.pipeline.stages.contamination import sets_found
 from toolkit.pipeline.stages.eval_items import EvalFiles, read_eval_items
 from toolkit.pipeline.stages.plain import Input, Inputs, as_inputs, check_apart, read_survivors, text_parts
 from toolkit.pipeline.stages.plain.decontaminate import FOUND_IN, ITEMS, DecontaminateJob
-from toolkit.pipeline.workers import Workers
+from toolkit.pipeline.workers import Workers, device_of
 from toolkit.storage import (
     Ledger,
     PartManifest,
@@ -58,6 +58,8 @@ def decontaminate(
     workers: int | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
+    gpu_memory: str | int | None = None,
 ) -> Decontaminated:
     """Take the items of the evaluation sets in ``against`` (files, folders, globs) out of ``inputs``.
 
@@ -65,7 +67,8 @@ def decontaminate(
     is searched (a dotted path; by default ``text``, else ``messages``, else all fields). ``policy``:
     ``drop`` the row, ``cut`` a chat before the exchange that holds the first span (what is no list
     of messages is dropped), or ``flag``. Without ``out`` nothing is written, and the rows that stay
-    come as one table. Raises RequestError for a wrong request or an unreadable input.
+    come as one table. ``device`` and ``gpu_memory``: see ``kernels.pick``. Raises RequestError for a
+    wrong request or an unreadable input.
     """
     if policy not in POLICIES:
         raise RequestError(f"policy is {policy!r}; expected one of {', '.join(POLICIES)}.")
@@ -77,7 +80,8 @@ def decontaminate(
     if not len(items):
         raise RequestError(f"{', '.join(files)}: the evaluation sets hold no text.")
     stated = {"text": text, "policy": policy, "ngram": ngram}
-    with Workers(workers, cluster) as pool:
+    picked = device_of(device, gpu_memory, workers, cluster)
+    with Workers(workers, cluster, device=picked) as pool:
         runner = Runner(pool, progress or Silent())
         if out is not None:
             return _to_folder(Path(out), named, items, files, stated, runner)

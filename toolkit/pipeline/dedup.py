@@ -44,7 +44,7 @@ from toolkit.pipeline.stages.plain import (
 )
 from toolkit.pipeline.stages.plain.dedup import SurvivorJob, TextJob
 from toolkit.pipeline.stages.proof import verdict_digests
-from toolkit.pipeline.workers import Workers
+from toolkit.pipeline.workers import Workers, device_of
 from toolkit.records import EVIDENCE
 from toolkit.storage import (
     Ledger,
@@ -79,6 +79,8 @@ def dedup(
     workers: int | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
+    gpu_memory: str | int | None = None,
 ) -> Deduped:
     """Remove the duplicates of ``inputs``: files, folders or globs of JSON lines and Parquet, or tables.
 
@@ -90,7 +92,8 @@ def dedup(
     ``common`` is the share of an input's texts from which on a shingle is a template's and left out
     of the comparison: 0.1 for conversations and 0 for other texts, where none is given.
     ``max_loss`` is the largest share that one input may lose. Without ``out`` nothing is written,
-    and the survivors of tables are ``.survivors``.
+    and the survivors of tables are ``.survivors``. ``device``: see ``kernels.pick``; ``gpu_memory``
+    is what all processes may use of a card.
 
     Raises RequestError for a wrong request, and GateError when an input loses more than ``max_loss``
     or the books do not balance; nothing is published then.
@@ -103,7 +106,8 @@ def dedup(
     settings = Dedup(threshold, shingle, recall, seed, slots, scheme, common, preferred, chains, max_loss)
     check_dedup(settings)
     folders = [Path(folder).resolve() for folder in held]
-    with Workers(workers, cluster) as pool:
+    picked = device_of(device, gpu_memory, workers, cluster)
+    with Workers(workers, cluster, device=picked) as pool:
         runner = Runner(pool, progress or Silent())
         if out is not None:
             return _into(Path(out).resolve(), named, text, settings, folders, runner, started)

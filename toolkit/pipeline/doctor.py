@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from toolkit.kernels import known_answer, pick
+from toolkit.errors import RequestError
+from toolkit.kernels import Device, door, known_answer, pick, using
 from toolkit.pipeline.processes import usable_cores
 
 _PROBE_BYTES = 32 << 20
@@ -24,7 +25,7 @@ _PROBE_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Capability:
-    """One line: ``state`` is ok, missing (optional) or failed (the CPU path is not sound)."""
+    """One line: ``state`` is ok, missing (optional) or failed (what a run would use is not sound)."""
 
     name: str
     state: str
@@ -33,13 +34,13 @@ class Capability:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All lines; ``ok`` is true when the CPU path is sound."""
+    """All lines; ``ok`` is true when nothing that a run would use has failed."""
 
     lines: tuple[Capability, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that the CPU path needs has failed."""
+        """Whether nothing has failed."""
         return all(line.state != "failed" for line in self.lines)
 
     def __repr__(self) -> str:
@@ -56,7 +57,8 @@ class Checkup:
 def doctor(folder: str | Path = ".") -> Checkup:
     """Examine this machine; ``folder`` is where the disk is measured (a file of 32 MiB, removed again)."""
     folder = Path(folder)
-    return Checkup((_python(), _cores(), _memory(), _disk(folder), _threads(), _cpu(), _gpu(), *_extras()))
+    machine = (_python(), _cores(), _memory(), _disk(folder), _threads(), _cpu())
+    return Checkup((*machine, *_devices(), *_extras()))
 
 
 def _python() -> Capability:
@@ -122,9 +124,36 @@ def _packs() -> bool:
     return best_fit_decreasing(np.array([2, 5, 3, 4]), 7).tolist() == [0, 0, 1, 1]
 
 
-def _gpu() -> Capability:
-    device = pick("auto")
-    return Capability("gpu", "ok" if device.name == "cuda" else "missing", device.reason)
+def _devices() -> Iterator[Capability]:
+    """The card and the kernels on it, if there is one, and which device a run would use."""
+    card = pick("auto")
+    yield Capability("gpu", "ok" if card.name == "cuda" else "missing", card.reason)
+    try:
+        used = pick()
+    except RequestError as error:
+        yield Capability("device", "failed", str(error))
+        return
+    for device in {card.name: card, used.name: used}.values():
+        if device.name != "cpu":
+            yield _known_answer(device)
+    fallback = "the fallback: the same bytes, more slowly" if used == card else used.reason
+    told = fallback if used.name == "cpu" else f"{used.reason}; TOOLKIT_DEVICE=cpu gives the same bytes"
+    yield Capability("device", "ok", f"{used.name}, {told}")
+
+
+def _known_answer(device: Device) -> Capability:
+    """Whether a device gives the CPU's golden vectors; where it does not, no run should use it."""
+    from toolkit.kernels.cuda.known import known_answer as known_answer_of
+
+    started, name = time.perf_counter(), f"known answer, {device.name}"
+    try:
+        with using(device):
+            known_answer_of(door())
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}; TOOLKIT_DEVICE=cpu goes without it"
+        return Capability(name, "failed", told)
+    took = f"{time.perf_counter() - started:.1f} s, compilation included"
+    return Capability(name, "ok", f"every hashing kernel gives the CPU's vectors ({took})")
 
 
 def _extras() -> Iterator[Capability]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError, ToolkitError
-from toolkit.kernels import pick
 from toolkit.pipeline.bronze_layer import Bronze, build_bronze
 from toolkit.pipeline.build import build
 from toolkit.pipeline.clean_bronze import (
@@ -38,7 +37,7 @@ from toolkit.pipeline.spec.reader import load_spec
 from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import read_marks, write_marks
-from toolkit.pipeline.workers import Workers
+from toolkit.pipeline.workers import Workers, device_of
 from toolkit.storage import clean_leftovers, locked, read_json, write_json
 
 
@@ -61,8 +60,8 @@ def forget(
     ids = (ids,) if isinstance(ids, str) else tuple(ids)
     if sum((source is not None, license is not None, bool(ids))) != 1:
         raise RequestError("forget takes one of --source, --license and --ids.")
-    pick(device)
-    with Workers(workers, cluster) as pool, locked(_existing(lake)):
+    picked = device_of(device, None, workers, cluster)
+    with Workers(workers, cluster, device=picked) as pool, locked(_existing(lake)):
         clean_leftovers(lake)
         root, spec = _root(lake), _spec_of(lake)
         dead, runner = Tombstones.read(lake), Runner(pool, progress or Silent())

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from toolkit.kernels import Device, using
 from toolkit.storage import PartManifest, digest_json, sha256_bytes
 
 WORK = ".work"
@@ -26,6 +27,7 @@ WORK = ".work"
 _LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
 _OPTIONAL = ("pypdf", "selectolax")  # what HTML and PDF are read with, where installed
 _ROOMS = ("records", "storage", "kernels", "ingest", "quality", "dedup", "packing", "pipeline/stages")
+_CODE = (".py", ".cu", ".cuh")
 _HOUSE = Path(__file__).resolve().parent.parent
 
 
@@ -48,10 +50,11 @@ class Outcome:
     peak_bytes: int
 
 
-def execute(job: Job) -> Outcome:
-    """Run one job and measure it; called in the process that works."""
+def execute(job: Job, device: Device | None = None) -> Outcome:
+    """Run one job and measure it; called in the process that works, with the device that the run picked."""
     started = time.perf_counter()
-    manifests = job.run()
+    with using(device):
+        manifests = job.run()
     return Outcome(manifests, time.perf_counter() - started, peak_memory())
 
 
@@ -98,7 +101,8 @@ def run_digest() -> str:
 
 
 def _digest(*rooms: str) -> str:
-    files = sorted({file for room in rooms for file in (_HOUSE / room).rglob("*.py")})
+    found = (file for room in rooms for file in (_HOUSE / room).rglob("*.*"))
+    files = sorted({file for file in found if file.suffix in _CODE})
     named = [[file.relative_to(_HOUSE).as_posix(), sha256_bytes(file.read_bytes())] for file in files]
     return digest_json(named)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RequestError, ToolkitError
-from toolkit.kernels import pick
 from toolkit.pipeline.clean_bronze import apply_tombstones, read_bronze
 from toolkit.pipeline.deliveries import listing_of, read_deliveries, without_changed
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
@@ -32,7 +31,7 @@ from toolkit.pipeline.spec.writer import to_toml
 from toolkit.pipeline.stages.eval_items import read_eval_items
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import read_marks, write_marks
-from toolkit.pipeline.workers import Workers
+from toolkit.pipeline.workers import Workers, device_of
 from toolkit.storage import PartManifest, clean_leftovers, locked, write_atomic, write_parquet
 from toolkit.storage.atomic import storage_error
 
@@ -46,24 +45,25 @@ def run(
     device: str | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
+    gpu_memory: str | int | None = None,
 ) -> Run:
     """Build the lake that ``spec`` describes; skip whatever is already done.
 
     ``workers`` processes (default: the cores), or a Dask ``cluster`` (``local:N`` or an address).
+    ``device``: see ``kernels.pick``; ``gpu_memory`` is what all of them may use of a card.
     Raises RequestError for a wrong request, GateError when a gate or the books fail, and leaves
     the lake as it was or resumable.
     """
     started = time.perf_counter()
     spec = spec if isinstance(spec, Spec) else load_spec(Path(spec))
-    pick(device)
+    picked = device_of(device, gpu_memory, workers, cluster)
     given = [[s.path] if isinstance(s.path, str) else s.path for s in spec.source]
-    named = [spec.base / path for paths in given for path in paths]
-    start_early(named, workers, cluster, ENOUGH_TO_REFINE)
+    start_early((spec.base / path for paths in given for path in paths), workers, cluster, ENOUGH_TO_REFINE)
     if spec.lake.layer == "bronze":
         from toolkit.pipeline.ingest import ingest_spec
 
         return ingest_spec(spec, workers, cluster, progress)
-    with Workers(workers, cluster) as pool:
+    with Workers(workers, cluster, device=picked) as pool:
         lake = spec.lake_path
         dead = Tombstones.read(lake)
         plan = make_plan(spec, frozenset(dead.sources))

@@ -24,6 +24,10 @@ class Runner:
     progress: Progress
     timings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.workers.device is not None:
+            self.progress.note(f"device: {self.workers.device.name} ({self.workers.device.reason})")
+
     def stage(self, name: str, jobs: Sequence[Job]) -> list[PartManifest]:
         """Run the jobs that are not done; return all manifests, in the order of the jobs."""
         started = time.perf_counter()

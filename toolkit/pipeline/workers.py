@@ -15,11 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
+from toolkit.kernels import Device, pick, using
 from toolkit.pipeline.jobs import Job, Outcome, execute
 from toolkit.pipeline.processes import process_context, ready_in, usable_cores
 
@@ -47,10 +50,17 @@ def in_order(
 
 
 class Workers:
-    """A lazily started executor: a run with nothing to do starts none."""
+    """A lazily started executor: a run with nothing to do starts none.
+
+    Within it this process uses ``device``, and so does every job, wherever it runs.
+    """
 
     def __init__(
-        self, count: int | None = None, cluster: str | None = None, executor: Executor | None = None
+        self,
+        count: int | None = None,
+        cluster: str | None = None,
+        executor: Executor | None = None,
+        device: Device | None = None,
     ) -> None:
         if count is not None and count < 1:
             raise RequestError(f"--workers must be at least 1, found {count}.")
@@ -60,6 +70,9 @@ class Workers:
             )
         self.count = count or usable_cores()
         self.cluster = cluster
+        self.device = device
+        self._theirs = device  # the same, as it is told to processes that are none of ours
+        self._using = ExitStack()
         self._given = executor
         self._executor = executor
         self._close: Callable[[], None] = lambda: None
@@ -69,7 +82,7 @@ class Workers:
         if self._here or (len(jobs) == 1 and self.cluster is None and self._given is None):
             outcomes = []
             for job in jobs:
-                outcomes.append(execute(job))
+                outcomes.append(execute(job, self.device))
                 advance(outcomes[-1])
             return outcomes
         return self._spread(jobs, advance) if jobs else []
@@ -80,7 +93,8 @@ class Workers:
         For jobs without end: at most one more than the workers are held at a time.
         """
         with _worker_losses(), _importable_main():
-            yield from in_order(execute, jobs, None if self._here else self._pool(self.count), self.count)
+            pool = None if self._here else self._pool(self.count)
+            yield from in_order(partial(execute, device=self._theirs), jobs, pool, self.count)
 
     @property
     def _here(self) -> bool:
@@ -104,17 +118,20 @@ class Workers:
             with _worker_losses(), _importable_main():
                 first = 0
                 while first < len(jobs) and not self._worth_others(done, len(jobs) - first):
-                    finish(first, execute(jobs[first]))
+                    finish(first, execute(jobs[first], self.device))
                     first += 1
                 if first == len(jobs):
                     return [done[number] for number in range(len(jobs))]
                 pool = self._pool(self.count - 1)
-                futures = {pool.submit(execute, jobs[number]): number for number in range(first, len(jobs))}
+                futures = {
+                    pool.submit(execute, jobs[number], self._theirs): number
+                    for number in range(first, len(jobs))
+                }
                 for future in futures:
                     future.add_done_callback(ended.put)
                 for future in reversed(list(futures)) if self._helps else ():
                     if future.cancel():
-                        finish(futures[future], execute(jobs[futures[future]]))
+                        finish(futures[future], execute(jobs[futures[future]], self.device))
                     while not ended.empty():
                         self._take(ended.get(), futures, finish)
                 while len(done) < len(jobs):
@@ -165,10 +182,9 @@ class Workers:
             raise MissingExtra("--cluster", "distributed") from None
         assert self.cluster is not None
         if self.cluster.startswith("local:"):
-            local = LocalCluster(
-                n_workers=int(self.cluster.removeprefix("local:")),
-                threads_per_worker=1,
-                dashboard_address=None,
+            count = int(self.cluster.removeprefix("local:"))
+            local = (self._cuda_cluster(count) or LocalCluster)(
+                n_workers=count, threads_per_worker=1, dashboard_address=None
             )
             client = Client(local)
             self._close = lambda: (client.close(), local.close())
@@ -177,8 +193,21 @@ class Workers:
                 client = Client(self.cluster)
             except OSError as error:
                 raise RequestError(f"no Dask scheduler answers at {self.cluster}: {error}") from error
+            if self.device is not None:  # cards of other machines are other cards
+                self._theirs = replace(self.device, cards=(0,))
             self._close = client.close
         return client.get_executor(pure=False)
+
+    def _cuda_cluster(self, count: int) -> Any:
+        """Dask's cluster of a card a worker, where it is installed and there are as many cards."""
+        if self.device is None or self.device.name != "cuda" or count > len(self.device.cards):
+            return None
+        try:
+            from dask_cuda import LocalCUDACluster
+        except ImportError:
+            return None
+        self._theirs = replace(self.device, cards=(0,))  # each worker sees its own card first
+        return LocalCUDACluster
 
     def close(self) -> None:
         """Stop the workers."""
@@ -186,10 +215,21 @@ class Workers:
         self._close, self._executor = lambda: None, self._given
 
     def __enter__(self) -> Workers:
+        self._using.enter_context(using(self.device))
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._using.close()
         self.close()
+
+
+def device_of(
+    device: str | None, memory: str | int | None, workers: int | None, cluster: str | None
+) -> Device:
+    """Pick the device for a run by ``workers`` processes or a ``cluster``; see ``kernels.pick``."""
+    local = (cluster or "").removeprefix("local:")
+    count = int(local) if local.isdigit() else 1 if cluster else workers or usable_cores()
+    return pick(device, memory, max(1, count))
 
 
 def _die_with_parent() -> None:

@@ -115,9 +115,10 @@ class FakeCupy:
     """What the card's door asks of CuPy."""
 
     class cuda:
-        @staticmethod
-        def is_available():
-            return False
+        class runtime:
+            @staticmethod
+            def getDeviceCount():
+                return 0
 
     def __init__(self):
         self.compiled, self.launched = [], []

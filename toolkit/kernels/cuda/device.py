@@ -6,11 +6,13 @@ options. Importing CuPy succeeds where no card is, so it is imported when a door
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import RequestError
+from toolkit.kernels.cuda.lane import Lane
 from toolkit.kernels.cuda.source import flags, flat
 
 OPTIONS = ("-std=c++17",)
@@ -20,25 +22,55 @@ def open_cupy() -> Any:
     """Return the module CuPy; RequestError where it, a driver or a card is missing."""
     try:
         import cupy
-    except ImportError:
-        raise RequestError("CuPy is not installed: pip install 'toolkit[gpu]'") from None
-    try:
-        here = cupy.cuda.is_available()
     except Exception as error:
-        raise RequestError(f"CuPy fails ({type(error).__name__}: {error})") from error
+        if isinstance(error, ImportError) and error.name == "cupy":
+            raise RequestError("CuPy is not installed: pip install -e '.[gpu]'") from None
+        raise RequestError(f"CuPy cannot be imported ({type(error).__name__}: {error})") from error
+    try:
+        here = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # no driver, one too old for this CuPy, or a broken one
+        raise RequestError(f"CuPy finds no device ({type(error).__name__}: {error})") from error
     if not here:
         raise RequestError("CuPy finds no device")
     return cupy
 
 
 class Cuda:
-    """CuPy arrays and kernels on a card, in CuPy's current device and stream."""
+    """CuPy arrays and kernels on card number ``card``, in CuPy's current stream.
+
+    ``budget`` is how many bytes of the card's memory its arrays may take; by default most of what is free.
+    """
 
     name = "cuda"
 
-    def __init__(self, cupy: Any = None) -> None:
+    def __init__(self, cupy: Any = None, card: int = 0, budget: int | None = None) -> None:
         self.xp = open_cupy() if cupy is None else cupy
+        self.card, self.budget = card, budget
         self._modules: dict[tuple, Any] = {}
+        self._local = threading.local()
+
+    def use(self) -> None:
+        """Make this the card of the calling thread, and hold CuPy to the budget there."""
+        self.xp.cuda.Device(self.card).use()
+        if self.budget is None:
+            from toolkit.kernels.cuda.cards import budget_of
+
+            self.budget = budget_of(self.xp)
+        self.xp.get_default_memory_pool().set_limit(size=self.budget)
+
+    def lanes(self) -> tuple[Lane, Lane]:
+        """Return two lanes of the calling thread: while one computes the other copies."""
+        if not hasattr(self._local, "lanes"):
+            self._local.lanes = Lane(self.xp), Lane(self.xp)
+        return self._local.lanes
+
+    def wait(self) -> None:
+        """Wait for what was queued on the current stream: another does not."""
+        self.xp.cuda.get_current_stream().synchronize()
+
+    def free(self) -> None:
+        """Give back what CuPy holds and nobody uses."""
+        self.xp.get_default_memory_pool().free_all_blocks()
 
     def array(self, values: Any, dtype: type | None = None) -> Any:
         """Return the values on the card, contiguous and aligned; what is there already stays."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import RequestError
+from toolkit.kernels.cuda.lane import HostLane
 from toolkit.kernels.cuda.source import FOLDER, flags, flat, kernels
 
 _OPTIONS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE")
@@ -54,12 +55,30 @@ def _library(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
 
 
 class Host:
-    """NumPy arrays and kernels on the CPU. ``backward`` runs the lanes from the last to the first."""
+    """NumPy arrays and kernels on the CPU. ``backward`` runs the lanes from the last to the first.
+
+    ``budget`` decides how large the pieces of a stream are; nothing enforces it. ``launches`` counts those of
+    this process.
+    """
 
     name, xp = "host", np
+    launches = 0
 
-    def __init__(self, backward: bool = False) -> None:
-        self.backward = backward
+    def __init__(self, backward: bool = False, budget: int | None = None) -> None:
+        self.backward, self.budget = backward, budget
+
+    def use(self) -> None:
+        """Do nothing: there is one host."""
+
+    def lanes(self) -> tuple[HostLane]:
+        """Return the one lane that there is."""
+        return (HostLane(self),)
+
+    def wait(self) -> None:
+        """Do nothing: what was started is done."""
+
+    def free(self) -> None:
+        """Do nothing: what nobody uses is free."""
 
     def array(self, values: np.ndarray, dtype: type | None = None) -> np.ndarray:
         """Return the values as a contiguous array that begins at a multiple of 16 bytes."""
@@ -107,6 +126,7 @@ class Host:
         x, y = grid if isinstance(grid, tuple) else (grid, 1)
         run = getattr(library, f"run_{kernel}")
         run.restype = ctypes.c_char_p
+        Host.launches += 1
         wrong = run((ctypes.c_uint * 3)(x, y, block), int(self.backward), pointers)
         if wrong:
             raise RequestError(f"{kernel}: {wrong.decode()}")

@@ -6,6 +6,7 @@ play on; of those with very many identities (a text that repeats itself) the set
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from toolkit.kernels.cuda.sketch import RUN, defines_of, items_of, stretches, wi
 
 I64, U64 = np.int64, np.uint64
 WARPS, THREADS = 2, 128
+CONSTANTS = lru_cache(maxsize=16)(reference.round_constants)
 MOST_SLOTS = 1024  # of a table in shared memory
 PIECES = 4
 MANY = 1 << 14  # identities of a row from which on repeats are dropped first
@@ -28,7 +30,7 @@ def rounds(
     """Signatures of scheme rounds-1: uint32 (rows, k), an empty text's all ones; see ``rounds.cu``."""
     items, offsets = items_of(door, data, offsets, unit)
     xp, rows = door.xp, len(offsets) - 1
-    constants = door.array(reference.round_constants(k, seed))
+    constants = door.array(CONSTANTS(k, seed))
     least = door.full((rows, k), reference.M64, U64)
     slots = min(most_slots, -(-k // 32) * 32)
     stretch, count = stretches(door, offsets, run, pieces) if rows else (0, 0)

@@ -6,6 +6,7 @@ long one finds its first row, and gives its minima away, less often.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ I64, U64 = np.int64, np.uint64
 RUN, WARPS = 36, 4
 MOST_OWN = 8  # permutations of a lane: 24 registers
 PIECES = 4  # of a stretch
+PERMUTATIONS = lru_cache(maxsize=16)(reference.permutations)
 ITEMS = {"byte": "ITEM_BYTES", "word": "ITEM_WORDS", "set": "ITEM_SETS"}
 
 
@@ -58,7 +60,7 @@ def minhash(
     ``unit``: ``byte``, ``word``, or ``set`` for identities uint64 that are sets already (n is then 1).
     """
     data, offsets = items_of(door, data, offsets, unit)
-    a, b = (door.array(p) for p in reference.permutations(k, seed))
+    a, b = (door.array(p) for p in PERMUTATIONS(k, seed))
     rows = len(offsets) - 1
     out = door.full((rows, k), 0xFFFFFFFF, np.uint32)
     stretch, count = stretches(door, offsets, run, pieces) if rows else (0, 0)
