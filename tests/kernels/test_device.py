@@ -3,11 +3,13 @@
 import multiprocessing
 import sys
 import types
+from functools import cache
 
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.kernels import Device, device, door, pick, using
+from toolkit.kernels import Device, device, door, known, pick, using
+from toolkit.kernels.cuda import Host
 
 GB = 10**9
 H100, V100 = ("H100", 9, 0, 78 * GB, 80 * GB), ("V100", 7, 0, 9 * GB, 16 * GB)
@@ -61,6 +63,17 @@ def test_auto_without_a_gpu_says_so(monkeypatch):
     assert door() is None
 
 
+def test_auto_takes_no_card_that_gives_wrong_answers_and_cuda_is_obeyed(monkeypatch):
+    fake_cupy(monkeypatch, H100)
+    found = pick("auto")
+    assert found.name == "cpu" and "H100" in found.reason and "but it does not work: " in found.reason
+    assert pick("cuda").name == "cuda"
+    monkeypatch.setattr(device, "_open", cache(lambda *_: Host()))
+    assert pick("auto") == pick("cuda")
+    monkeypatch.setitem(known.DIGESTS, "word_sketch", "0" * 16)
+    assert "word_sketch gives" in pick("auto").reason
+
+
 def test_a_driver_that_is_missing_broken_or_too_old_is_a_reason_and_no_crash(monkeypatch):
     fake_cupy(monkeypatch, count=lambda: 1 / 0)
     assert "no device (ZeroDivisionError" in pick("auto").reason
@@ -73,10 +86,10 @@ def test_a_driver_that_is_missing_broken_or_too_old_is_a_reason_and_no_crash(mon
 
 def test_a_card_that_serves_is_picked_and_named_with_what_a_process_may_use(monkeypatch):
     fake_cupy(monkeypatch, H100)
-    found = pick()
+    found = pick("cuda")
     assert (found.name, found.cards) == ("cuda", (0,))
     assert "H100 of compute capability 9.0" in found.reason and "69.7 GB a process" in found.reason
-    assert pick(processes=4).budget == pytest.approx(0.9 * 78 * GB / 4 - 2**29, abs=4)
+    assert pick("cuda", processes=4).budget == pytest.approx(0.9 * 78 * GB / 4 - 2**29, abs=4)
 
 
 @pytest.mark.parametrize(

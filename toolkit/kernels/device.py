@@ -66,7 +66,20 @@ def pick(device: str | None = None, memory: str | int | None = None, processes: 
         if wanted == "cuda":
             raise RequestError(f"{source} says 'cuda', but {error}; 'auto' or 'cpu' run on the CPU") from None
         return Device("cpu", f"no GPU: {error}")
-    return Device("cuda", told, budget, cards)
+    found = Device("cuda", told, budget, cards)
+    return found if wanted == "cuda" else _proved(found)
+
+
+def _proved(device: Device) -> Device:
+    """The device if it gives the known answers; else the CPU: nobody asked for a card that is wrong."""
+    from toolkit.kernels.cuda.known import known_answer
+
+    try:
+        with using(device):
+            known_answer(door())
+    except Exception as error:
+        return Device("cpu", f"{device.reason}, but it does not work: {type(error).__name__}: {error}")
+    return device
 
 
 def _bytes(memory: str | int | None) -> int | None:
