@@ -89,8 +89,8 @@ def _parity(door: Any, card: Any, parts: Parts, options: argparse.Namespace, unt
 
 
 def _kernels(door: Any, card: Any, parts: Parts, options: argparse.Namespace, until: float) -> Any:
-    room = card["memory_free"] // ROOM
-    rates = gpu_card.rates(door, card, options.repeat, min(1 << 30, card["memory_free"] // 8))
+    room, turns = card["memory_free"] // ROOM, 1 if door.name == "host" else 256
+    rates = gpu_card.rates(door, card, options.repeat, min(1 << 30, card["memory_free"] // 8), turns)
     size = int(min(options.megabytes * 1e6, room))
     return {"rates": rates, "rows": gpu_kernels.kernels_of(door, rates, card, size, options.repeat, until)}
 

@@ -119,11 +119,10 @@ def told_by_driver() -> dict[str, str]:
     return {} if done.returncode else dict(zip(ASKED, done.stdout.strip().split(", "), strict=False))
 
 
-def rates(door: Any, card: Run, repeat: int, size: int = 1 << 30) -> Run:
+def rates(door: Any, card: Run, repeat: int, size: int = 1 << 30, turns: int = 256) -> Run:
     """Operations a second of each mix, bytes a second of memory and of copies, and clocks under load."""
     timed = Timed(door)
     blocks = 32 * card.get("multiprocessors", 1)
-    turns = 1 if door.name == "host" else 256
     found: Run = {"operations": {}, "bytes": {}}
     for name, what in MIXES.items():
         runs = timed.measure(lambda d, what=what: pipes.run(d, what, blocks, turns), repeat)
@@ -132,7 +131,7 @@ def rates(door: Any, card: Run, repeat: int, size: int = 1 << 30) -> Run:
     for name, amount, work in _copies(door, size):
         found["bytes"][name] = [amount / seconds for seconds in timed.measure(work, repeat)["whole"]]
     if door.name != "host":
-        for _ in range(50):  # seconds of work wait while the driver is asked
+        for _ in range(50 if turns > 1 else 1):  # seconds of work wait while the driver is asked
             pipes.run(door, ("MULTIPLY",), blocks, turns)
         found["under_load"] = told_by_driver()
         door.xp.cuda.Device().synchronize()
@@ -227,7 +226,8 @@ def table(card: Run, found: Run) -> str:
     """The card, its rates, and what they say of the pipes."""
     operations, bytes_ = middles(found["operations"]), middles(found["bytes"])
     lines = [("measured", "a second", "lanes a clock of a multiprocessor, at the clock under load")]
-    clock = float(found.get("under_load", {}).get("clocks.sm") or 0) * 1e6
+    said = found.get("under_load", {}).get("clocks.sm", "")
+    clock = float(said) * 1e6 if said.isdigit() else 0.0
     for name, rate in operations.items():
         lanes = rate / card["multiprocessors"] / clock if clock and "multiprocessors" in card else 0
         lines.append((name, f"{rate / 1e12:.2f} T", f"{lanes:.0f}" if lanes else ""))

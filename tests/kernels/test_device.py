@@ -45,10 +45,15 @@ def fake_cupy(monkeypatch, *cards, count=None, runtime=12090):
         def __exit__(self, *_):
             pass
 
+    def memory():
+        if cards[at[0]][4] == 0:
+            raise RuntimeError("fallen off the bus")
+        return cards[at[0]][3:]
+
     driver = types.SimpleNamespace(
         getDeviceCount=count or (lambda: len(cards)), runtimeGetVersion=lambda: runtime,
         getDeviceProperties=lambda i: dict(zip(("name", "major", "minor"), cards[i], strict=False)),
-        memGetInfo=lambda: cards[at[0]][3:],
+        memGetInfo=memory,
     )  # fmt: skip
     pool = types.SimpleNamespace(set_limit=lambda size: used.append(size))
     cuda = types.SimpleNamespace(runtime=driver, Device=Card)
@@ -120,6 +125,14 @@ def test_only_cards_that_serve_are_used_and_processes_share_them_out(monkeypatch
         with using(found):
             assert door(1 << 30).card == (1, 3)[number % 2]
         assert used[-2:] == [(1, 3)[number % 2], 10 * GB]
+
+
+def test_a_card_that_answers_with_an_error_is_left_alone(monkeypatch):
+    lost = ("lost", 9, 0, GB, 0)
+    fake_cupy(monkeypatch, lost, H100)
+    assert pick().cards == (1,)
+    fake_cupy(monkeypatch, lost)
+    assert "card 0 cannot be used (RuntimeError: fallen" in pick().reason
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,10 @@ def test_every_kernel_has_the_cpus_bits_on_a_card():
     assert gpu_parity.failed(gpu_parity.parity(Cuda(), small=False)) == []
 
 
-@needs_compiler
-def test_a_launch_is_timed_by_the_cards_own_events():
-    cupy, now = imitation.cupy(), [0.0]
+@pytest.fixture
+def imitated(monkeypatch):
+    """CuPy's imitation, whose events are a second apart."""
+    now = [0.0]
 
     class Event:
         def record(self):
@@ -126,8 +127,28 @@ def test_a_launch_is_timed_by_the_cards_own_events():
         def synchronize(self):
             pass
 
-    cupy.cuda.Event, cupy.cuda.get_elapsed_time = Event, lambda one, other: 1000 * (other.at - one.at)
-    timed = gpu_card.Timed(Cuda(cupy))
+    with imitation.installed(monkeypatch) as cupy:
+        cupy.cuda.Event, cupy.cuda.get_elapsed_time = Event, lambda one, other: 1000 * (other.at - one.at)
+        cupy.get_default_pinned_memory_pool, cupy.copyto = cupy.get_default_memory_pool, np.copyto
+        cupy.cuda.Device = type("Device", (), {"synchronize": lambda self: None})
+        yield cupy
+
+
+@needs_compiler
+def test_a_card_is_given_its_own_arrays_only_and_gives_back_all_memory(monkeypatch, imitated):
+    monkeypatch.setattr(gpu_works, "LENGTHS", (300,))
+    door = Cuda(imitated)
+    rates = gpu_card.rates(door, {}, 1, 1 << 12, turns=1)
+    rows = gpu_kernels.kernels_of(door, rates, {}, 1000, 1, float("inf"))
+    assert [row["missing"] for row in rows if "missing" in row] == []
+    assert rows[0]["runs"]["kernels"]["minhash"] == [1.0]
+    assert gpu_parity.failed(gpu_parity.parity(door, small=True)) == []
+    assert imitation.POOL.peak > 1000 and imitation.POOL.used == 0
+
+
+@needs_compiler
+def test_a_launch_is_timed_by_the_cards_own_events(imitated):
+    timed = gpu_card.Timed(Cuda(imitated))
     data, offsets = gpu_texts.of_length(100, 1000)
     found = timed.measure(lambda d: minhash(d, data, offsets, "byte", 24, 8), repeat=3)
     assert found == {"kernels": {"minhash": [1.0] * 3}, "whole": [3.0] * 3}

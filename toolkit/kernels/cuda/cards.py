@@ -21,7 +21,14 @@ def usable(asked: int | None, processes: int) -> tuple[tuple[int, ...], int, str
     ``asked`` is what all processes may use of each card. RequestError says why no card serves.
     """
     cupy = open_cupy()
-    found = [_read(cupy, number) for number in range(cupy.cuda.runtime.getDeviceCount())]
+    found, wrong = [], ""
+    for number in range(cupy.cuda.runtime.getDeviceCount()):
+        try:
+            found.append(_read(cupy, number))
+        except Exception as error:  # full, somebody else's alone, or lost
+            wrong = wrong or f"card {number} cannot be used ({type(error).__name__}: {error})"
+    if not found:
+        raise RequestError(wrong)
     oldest = OLDEST if cupy.cuda.runtime.runtimeGetVersion() < 13000 else OLDEST_OF_13
     new = [card for card in found if card[2] >= oldest]
     if not new:

@@ -88,20 +88,21 @@ def screen(
     door: Any, data: np.ndarray, offsets: np.ndarray, screening: tuple, not_plain: int, on_host: Callable
 ) -> np.ndarray:
     """Which raw texts may hold an indexed n-gram, uint8[rows]; ``not_plain`` for what is not ASCII."""
-    out = np.empty(len(offsets) - 1, np.uint8)
 
-    def work(data: Any, offsets: Any, held: tuple) -> tuple:
-        bare, ends, flags = normalise.normalise_ascii(door, data, offsets, bare=True)
-        return (propose(door, bare, ends, held) + flags * np.uint8(not_plain),)
+    def rest(data: np.ndarray, offsets: np.ndarray) -> tuple:
+        return (on_host(data, offsets),)
 
     def on_card() -> np.ndarray:
         held = tuple(door.array(value) if isinstance(value, np.ndarray) else value for value in screening)
+        size = sum(value.nbytes for value in held)
         door.wait()
-        return _rows(
-            door, lambda d, o: work(d, o, held), lambda d, o: (on_host(d, o),), data, offsets,
-            WORD_TEXT + 5, 64.0, out,
-            sum(getattr(value, "nbytes", 0) for value in held),
-        )  # fmt: skip
+
+        def work(data: Any, offsets: Any) -> tuple:
+            bare, ends, flags = normalise.normalise_ascii(door, data, offsets, bare=True)
+            return (propose(door, bare, ends, held) + flags * np.uint8(not_plain),)
+
+        out = np.empty(len(offsets) - 1, np.uint8)
+        return _rows(door, work, rest, data, offsets, WORD_TEXT + 5, 64.0, out, size)
 
     return attempt(door, on_card, lambda: on_host(data, offsets))
 
