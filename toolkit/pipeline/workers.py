@@ -183,9 +183,10 @@ class Workers:
         assert self.cluster is not None
         if self.cluster.startswith("local:"):
             count = int(self.cluster.removeprefix("local:"))
-            local = (self._cuda_cluster(count) or LocalCluster)(
-                n_workers=count, threads_per_worker=1, dashboard_address=None
-            )
+            made = self._cuda_cluster(count) or LocalCluster
+            # None would mean port 8787, open to other machines
+            how = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+            local = made(n_workers=count, threads_per_worker=1, **how)
             client = Client(local)
             self._close = lambda: (client.close(), local.close())
         else:
