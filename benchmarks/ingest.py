@@ -37,7 +37,8 @@ def main() -> None:
         ingest_torture.write_readme(README, recorded("ingest")["torture"], source)
     if options.speed:
         counts = tuple(options.workers)
-        rows = ingest_speed.speed(options.megabytes, options.repeat, tuple(options.compression), counts)
+        how = tuple(options.compression), counts, tuple(options.sizes)
+        rows = ingest_speed.speed(options.megabytes, options.repeat, *how)
         rows = [row | {"command": " ".join(sys.argv[1:])} for row in rows]
         for start in range(0, len(rows), len(ingest_speed.WRITERS)):
             print(ingest_speed.table(rows[start : start + len(ingest_speed.WRITERS)]))
@@ -72,6 +73,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", type=float, metavar="GB", help="ingest 1 GB and so many")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--megabytes", type=int, default=100, help="of each record size")
+    sizes = ingest_speed.SIZES
+    parser.add_argument("--sizes", type=int, nargs="+", choices=sizes, default=sizes, help="of a record")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--compression", nargs="+", default=list(COMPRESSIONS), choices=COMPRESSIONS)

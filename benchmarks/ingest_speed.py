@@ -28,12 +28,16 @@ SIZES = (200, 2_000, 20_000)
 
 
 def speed(
-    megabytes: int, repeat: int, compressions: tuple[str, ...], counts: tuple[int, ...]
+    megabytes: int,
+    repeat: int,
+    compressions: tuple[str, ...],
+    counts: tuple[int, ...],
+    sizes: tuple[int, ...] = SIZES,
 ) -> list[dict[str, Any]]:
     """One row a contestant, record size, compression and number of workers, every repetition included."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        inputs = {size: write_input(Path(folder) / str(size), size, megabytes) for size in SIZES}
+        inputs = {size: write_input(Path(folder) / str(size), size, megabytes) for size in sizes}
         single = write_input(Path(folder) / "one", SIZES[0], 0)
         for workers, compression, (size, made) in product(counts, compressions, inputs.items()):
             one, runs = _runs((single, made), compression, workers, repeat)

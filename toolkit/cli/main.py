@@ -113,7 +113,7 @@ def ingest(
     quiet: Quiet = False,
 ) -> None:
     """Land raw files as traced, validated, compressed JSON lines, and nothing more."""
-    _begin(paths, workers, cluster)
+    _begin(paths, workers, cluster, ["ingest"])
     from toolkit.pipeline.spec.tables import Ingest
 
     sizes = [size for size in (shard_mb, max_record_mb) if size is not None]
@@ -369,11 +369,11 @@ def _progress(quiet: bool) -> Any:
     return for_people(quiet)
 
 
-def _begin(paths: Any, workers: int | None, cluster: str | None) -> None:
+def _begin(paths: Any, workers: int | None, cluster: str | None, stages: list[str] | None = None) -> None:
     """Let other processes import what they need while this one does."""
-    from toolkit.pipeline.processes import start_early
+    from toolkit.pipeline.processes import STAGES, start_early
 
-    start_early(paths, workers, cluster)
+    start_early(paths, workers, cluster, stages=stages or STAGES)
 
 
 def _ids(path: Path) -> list[str]:

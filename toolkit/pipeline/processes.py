@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -17,8 +17,8 @@ ENOUGH = 64 << 20  # bytes to land from which on a second process is worth its s
 ENOUGH_TO_REFINE = 8 << 20  # bytes to make a lake of: ten times the work a byte
 START = 2.0  # seconds that other processes take to start, mostly to import (benchmarks/LOG.md)
 FORK = 0.2  # seconds that the server takes for one more when it is ready
-_STAGES = ("ingest", "refine", "similar", "silver", "tokens", "gold")
-_PRELOAD = [*(f"toolkit.pipeline.stages.{name}" for name in _STAGES), "toolkit.kernels.warm"]
+STAGES = ("ingest", "refine", "similar", "silver", "tokens", "gold")
+_stages = list(STAGES)  # what the server imports before it starts a process
 
 
 def usable_cores() -> int:
@@ -31,7 +31,8 @@ def process_context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
+    named = [f"toolkit.pipeline.stages.{name}" for name in _stages]
+    context.set_forkserver_preload([*named, "toolkit.kernels.warm"])
     return context
 
 
@@ -44,12 +45,20 @@ def ready_in() -> float:
 
 
 def start_early(
-    paths: Iterable[str | Path], workers: int | None, cluster: str | None, enough: int | None = None
+    paths: Iterable[str | Path],
+    workers: int | None,
+    cluster: str | None,
+    enough: int | None = None,
+    stages: Sequence[str] = STAGES,
 ) -> bool:
-    """Start the server now if several processes are asked for and ``paths`` are large; say whether it was."""
+    """Start the server now if several processes are asked for and ``paths`` are large; say whether it was.
+
+    It imports what jobs of these ``stages`` need.
+    """
     several = cluster is None and (workers or usable_cores()) > 1
     if not several or sum(map(_size, paths)) < (ENOUGH if enough is None else enough):
         return False
+    _stages[:] = stages
     if process_context().get_start_method() != "forkserver":
         return False
     from multiprocessing.forkserver import ensure_running
