@@ -130,7 +130,7 @@ def test_only_cards_that_serve_are_used_and_processes_share_them_out(monkeypatch
 def test_a_card_that_answers_with_an_error_is_left_alone(monkeypatch):
     lost = ("lost", 9, 0, GB, 0)
     fake_cupy(monkeypatch, lost, H100)
-    assert pick().cards == (1,)
+    assert pick("cuda").cards == (1,)
     fake_cupy(monkeypatch, lost)
     assert "card 0 cannot be used (RuntimeError: fallen" in pick().reason
 

@@ -208,6 +208,8 @@ def test_the_seconds_of_a_job_are_shared_by_bytes(fed):
 class Ready:
     """Jobs that are their own outcome, and workers that hand them over."""
 
+    device = None
+
     def __init__(self, outcome):
         self.outcome = outcome
 
