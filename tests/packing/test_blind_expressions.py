@@ -136,7 +136,7 @@ def grown(inner):
     )
 
 
-@settings(max_examples=int(os.environ.get("EXPRESSIONS", 300)), deadline=None)
+@settings(max_examples=int(os.environ.get("EXPRESSIONS", 150)), deadline=None)
 @given(st.recursive(atoms, grown, max_leaves=6))
 @example("(m.content is sameas(m.content))")
 @example("(m.content.strip == messages[0].content.strip)")

@@ -99,7 +99,7 @@ def check(payloads, regime="auto", mapping=None, gone=frozenset(), searched=True
     return at_once
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(
     st.lists(st.tuples(PAYLOAD, WRITTEN), max_size=5),
     st.sampled_from(["auto", "sft", "preference", "rl"]),
@@ -179,7 +179,7 @@ def test_plain_chats_are_recognised():
     assert plain_chats(np.frombuffer(b"".join(texts), np.uint8), ends[:-1], ends[1:]).plain.all()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.binary(max_size=40), st.integers(0, 80), st.integers(0, 40))
 def test_bytes_that_are_no_json_are_never_read_past_their_end(noise, at, size):
     good = json.dumps(GOOD).encode()

@@ -45,7 +45,7 @@ GRAPHS = st.integers(2, 14).flatmap(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(GRAPHS, st.booleans())
 def test_random_graphs_keep_what_a_single_pass_keeps(graph, backward):
     n, edges = graph

@@ -56,7 +56,7 @@ def test_shingle_sets_are_numbas(door, unit, n):
     check_shingles(door, *buffers(TEXTS, b"xyz"), unit, n, run=4, pieces=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(RANDOM, st.integers(1, 40), st.binary(max_size=7), st.booleans())
 def test_words_and_shingles_of_random_texts(texts, n, before, backward):
     door, (data, offsets) = BACKWARD if backward else FORWARD, buffers(texts, before)
@@ -96,7 +96,7 @@ def test_overlaps_are_exact_for_every_unevenness(door):
 ASCENDING = st.sets(st.integers(0, 200) | st.integers(2**64 - 5, 2**64 - 1), max_size=150).map(sorted)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ASCENDING, min_size=2, max_size=4), st.booleans())
 def test_overlaps_of_random_sets(sets, backward):
     pairs = [(a, b) for a in range(len(sets)) for b in range(len(sets))]

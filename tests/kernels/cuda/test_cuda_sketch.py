@@ -118,7 +118,7 @@ def test_a_sketch_of_sets_is_that_of_the_texts(door):
     assert np.array_equal(rounds(door, hashes, ends, "set", 1, 128, 7), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(RANDOM, st.integers(1, 40), st.sampled_from(["byte", "word"]), st.binary(max_size=7), st.booleans())
 def test_random_texts_have_numbas_signatures(texts, n, unit, before, backward):
     data, offsets = buffers(texts, before)

@@ -94,7 +94,7 @@ def test_ascii_is_normalised_as_on_the_host_and_the_rest_flagged(door, before):
     check_normalised(door, SPACES + TEXTS + SPACES[::-1], before)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.sampled_from("aB_ \t\n.9é"), max_size=80).map(str.encode), max_size=8))
 def test_random_texts_are_normalised_as_on_the_host(texts):
     check_normalised(FORWARD, texts)
