@@ -53,6 +53,14 @@ def test_imports_go_down_only(path):
     assert set(imported_rooms(path)) <= allowed
 
 
+def test_the_wings_of_packing_import_down_only():
+    floor = {"chat": 0, "fitting": 0, "tokens": 1, "gold": 2, "proving": 2}
+    for wing in floor:
+        text = "".join(path.read_text() for path in (ROOT / "toolkit" / "packing" / wing).glob("*.py"))
+        below = {other for other in floor if floor[other] < floor[wing]} | {wing}
+        assert set(re.findall(r"from toolkit\.packing\.(\w+)", text)) <= below, wing
+
+
 def test_every_room_is_in_the_plan_and_none_is_a_store_cupboard():
     rooms = {room_of(path) for path in MODULES}
     assert rooms <= set(FLOOR)

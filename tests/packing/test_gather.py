@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
 from toolkit.packing import gather, gather_text, only
-from toolkit.packing.gold.gather import list_offsets
+from toolkit.packing.tokens.gather import list_offsets
 
 ROW = st.one_of(st.none(), st.lists(st.integers(0, 2**31 - 1), max_size=12))
 CHUNK = st.lists(ROW, max_size=5)

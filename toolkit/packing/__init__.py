@@ -34,7 +34,6 @@ from toolkit.packing.fitting.stream import Closed, pack_stream
 from toolkit.packing.gold.batches import Packs, flattened, padded
 from toolkit.packing.gold.boundaries import cu_seqlens, position_ids, seq_idx
 from toolkit.packing.gold.epochs import epoch_order, repack
-from toolkit.packing.gold.gather import gather, gather_text, only
 from toolkit.packing.gold.gold import (
     GOLD_PREFERENCE,
     GOLD_RL,
@@ -54,6 +53,7 @@ from toolkit.packing.proving.masks import MaskFault, check_masks
 from toolkit.packing.tokens.canaries import canaries, check_canaries, check_canary_ids
 from toolkit.packing.tokens.encode import ENCODED, encode
 from toolkit.packing.tokens.encode_runs import encode_runs
+from toolkit.packing.tokens.gather import gather, gather_text, only
 from toolkit.packing.tokens.limits import Limited, limit, nothing_trained, too_long
 from toolkit.packing.tokens.round_trip import CANARIES, verify_round_trip
 from toolkit.packing.tokens.tokenizer import Pinned, load

@@ -25,9 +25,7 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from toolkit.errors import RequestError
-from toolkit.packing.chat.renderer import parsed
-from toolkit.packing.chat.sandbox_nodes import has_marks, literals
-from toolkit.packing.proving.chatml import (
+from toolkit.packing.chat.chatml import (
     CONTROL_TOKENS,
     END_OF_TEXT,
     IM_END,
@@ -41,6 +39,8 @@ from toolkit.packing.proving.chatml import (
     render,
     rendered_text,
 )
+from toolkit.packing.chat.renderer import parsed
+from toolkit.packing.chat.sandbox_nodes import has_marks, literals
 
 _LONGEST = 1 << 18
 _SPELLED = re.compile(r"<\|[^|<>\s]+\|>")

@@ -1,6 +1,6 @@
 """Packs to tables, and tables to the batches of a trainer.
 
-gold  gather                           the tables, and their rows from wherever they lie
+gold                                   the tables
 gold_parts  gold_reader  decoded_parts a folder of gold, opened, checked and read
 epochs  schedule                       the order of packs; which rank takes which
 batches  boundaries                    what a trainer is given

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from toolkit.errors import ToolkitError
 from toolkit.packing.gold.batches import Packs
-from toolkit.packing.gold.gather import gather
 from toolkit.packing.gold.gold_parts import SCHEMAS, Gold, Part
+from toolkit.packing.tokens.gather import gather
 from toolkit.storage import read_ipc, read_parquet, write_ipc
 
 MEMORY = 1 << 30

@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.packing.chat.template import Template
-from toolkit.packing.gold.gather import gather, gather_text, list_offsets
 from toolkit.packing.tokens.canaries import canaries
+from toolkit.packing.tokens.gather import gather, gather_text, list_offsets
 from toolkit.packing.tokens.tokenizer import Pinned
 from toolkit.records.schema import CANONICAL
 

@@ -21,10 +21,10 @@ from toolkit.errors import RequestError
 from toolkit.packing.gold.batches import Packs, flattened
 from toolkit.packing.gold.decoded_parts import MEMORY, SIDES, DecodedParts
 from toolkit.packing.gold.epochs import epoch_order
-from toolkit.packing.gold.gather import gather
 from toolkit.packing.gold.gold_parts import SCHEMAS, Gold, gold_parts
 from toolkit.packing.gold.schedule import Order, Schedule
 from toolkit.packing.tokens.canaries import check_canaries
+from toolkit.packing.tokens.gather import gather
 from toolkit.packing.tokens.tokenizer import load
 
 _IDENTITY = {"id", "doc_ids", "doc_starts"}

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numba import types
 
 from toolkit.kernels.compile import I32S, I64S, OUT_I64S, kernel
-from toolkit.packing.gold.gather import copy_runs, list_offsets
+from toolkit.packing.tokens.gather import copy_runs, list_offsets
 
 _FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
 

@@ -23,8 +23,8 @@ from toolkit.errors import RequestError
 from toolkit.packing.chat.conversations import runs_of
 from toolkit.packing.chat.runs import Runs
 from toolkit.packing.chat.template import READY
-from toolkit.packing.gold.gather import list_offsets
 from toolkit.packing.tokens.encode_runs import encode_runs, same_runs
+from toolkit.packing.tokens.gather import list_offsets
 from toolkit.packing.tokens.tokenizer import Pinned
 
 _IDS, _MASK = pa.list_(pa.int32()), pa.list_(pa.bool_())

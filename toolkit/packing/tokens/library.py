@@ -22,7 +22,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from toolkit.kernels import text_buffers
-from toolkit.packing.gold.gather import copy_runs
+from toolkit.packing.tokens.gather import copy_runs
 from toolkit.packing.tokens.joining import END, Encoder, encode_places
 
 VERSION = version("tokenizers")
