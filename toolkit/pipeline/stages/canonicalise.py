@@ -66,7 +66,7 @@ def canonicalise(
     places = bronze_places(data, repeated)
     chats = read_chats(data, places[:, PAYLOAD], places[:, PAYLOAD + 1], regime, mapping, not searched)
     few, aside = Rows(), _Set()
-    fields, at = Texts(), [np.flatnonzero(chats.plain)]
+    fields, at = Texts(), []
     for row in np.flatnonzero(~chats.plain).tolist():
         about, payload = payload_of(_line(data, places[row]))
         head = _head(about)
@@ -78,10 +78,10 @@ def canonicalise(
         few.add(head, record)
         fields.texts += searched_texts(record) if searched else []
         fields.end_row()
-        at.append(np.array([row]))
+        at.append(row)
     said, compared, every = chat_texts(chats)
     every_of_few = few.every()
-    order = pa.array(np.argsort(np.concatenate(at), kind="stable"))
+    order = pa.array(np.argsort(np.concatenate([np.flatnonzero(chats.plain), np.array(at, np.int64)])))
     table = chat_rows(head_columns(data, places[chats.plain]), chats, every)
     table, compared, every, asked = (
         in_order(one, other, order)

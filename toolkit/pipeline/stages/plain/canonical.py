@@ -69,7 +69,7 @@ class CanonicalJob:
         start = np.zeros(len(found), np.int64) if found.start is None else found.start
         regime = self.regime if found.table is None else "none"  # rows of a table are no payloads
         chats = read_chats(data, start, start + found.length, regime, self.mapping)
-        few, at = Rows(), [np.flatnonzero(chats.plain)]
+        plain, few, at = np.flatnonzero(chats.plain), Rows(), []
         for row, head, payload, record in self._records(found, np.flatnonzero(~chats.plain)):
             if isinstance(record, SchemaError):
                 lines.append(_entry(head, record, payload))
@@ -77,10 +77,10 @@ class CanonicalJob:
                 gone[record.reason] = gone.get(record.reason, Group()) + size
             else:
                 few.add(head, record)
-                at.append(np.array([row]))
+                at.append(row)
         every = chat_texts(chats)[2]
-        table = chat_rows(self._heads(found, at[0]), chats, every)
-        order = pa.array(np.argsort(np.concatenate(at), kind="stable"))
+        table = chat_rows(self._heads(found, plain), chats, every)
+        order = pa.array(np.argsort(np.concatenate([plain, np.array(at, np.int64)])))
         return in_order(table, few.table(few.every()), order)
 
     def _records(
