@@ -1,7 +1,10 @@
 """The house stands: imports go down only, rooms have names, the environments agree."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -131,3 +134,16 @@ def test_every_topic_has_one_word_in_every_place_it_exists():
     )
     notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert notebooks <= {f"{number:02d}_{word}" for number, word in enumerate(topics.split())}
+
+
+def test_the_summary_stands_a_module_that_skips_itself(tmp_path):
+    """A missing extra skips whole modules; the line about cards at the end has to outlive that."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    (tmp_path / "test_whole.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
+    (tmp_path / "test_card.py").write_text("import pytest\n@pytest.mark.card\ndef test_it(): pass\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "waited for a card" in done.stdout or "1 on a card" in done.stdout
