@@ -12,6 +12,7 @@ import typer
 import toolkit
 from toolkit.cli.show import harmless, show
 from toolkit.errors import RequestError, ToolkitError
+from toolkit.pipeline.processes import own_process
 
 app = typer.Typer(
     add_completion=False,
@@ -330,6 +331,8 @@ def report(lake: Lake) -> None:
 
 def main() -> None:
     """Run the command line; errors a user can cause become one message and an exit code."""
+    own_process()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's other threads would only wait, and turn
     try:
         code = app(standalone_mode=False) or 0
         if code == 130:  # the command-line library has caught the interrupt itself

@@ -1,15 +1,22 @@
-"""Processes that work: how many, and a server that starts them with everything imported.
+"""Processes that work: how many, and how they start with everything imported, which takes seconds.
 
-Importing takes seconds. The server may begin with it before the process that asks for it has
-finished its own.
+The toolkit's own command forks them from itself, as it stands, while it has no thread but the one that
+runs. Any other process may hold threads and locks of somebody else's; there a server forks them, which may
+begin to import before the process that asks for it has finished its own.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -36,6 +43,56 @@ def process_context() -> BaseContext:
     return context
 
 
+_own: list[bool] = []  # not empty in the toolkit's own command
+
+
+def own_process() -> None:
+    """Say that this process is the toolkit's own command, so that nobody else's threads are in it."""
+    _own[:] = [True]
+
+
+def may_fork() -> bool:
+    """Whether others may be forked from this process: not where a card's driver may be in it."""
+    return bool(_own) and sys.platform == "linux" and find_spec("cupy") is None
+
+
+def forked(count: int) -> ProcessPoolExecutor | None:
+    """A pool of ``count`` copies of this process, ready at once; None where that would not be safe."""
+    if not may_fork() or threading.active_count() > 1:
+        return None
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # never seen by what is forked now
+    try:
+        with warnings.catch_warnings():  # threads of OpenBLAS and jemalloc, which know what a fork is
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pool.submit(os.getpid)  # starts all of them, before the pool has a thread
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pool
+
+
+def served(count: int) -> ProcessPoolExecutor:
+    """A pool of ``count`` processes that a server forks, or that start anew where there is none."""
+    return ProcessPoolExecutor(count, mp_context=process_context(), initializer=die_with_parent)
+
+
+def die_with_parent() -> None:
+    """Leave as soon as the parent is gone, and only then: a killed run must not leave writers behind.
+
+    Interrupted from a terminal, which interrupts all, a process ends its part first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core is parallel enough
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 _begun: list[float] = []  # when the server was started
 
 
@@ -53,10 +110,10 @@ def start_early(
 ) -> bool:
     """Start the server now if several processes are asked for and ``paths`` are large; say whether it was.
 
-    It imports what jobs of these ``stages`` need.
+    It imports what jobs of these ``stages`` need. Where processes may be forked, that is not needed.
     """
     several = cluster is None and (workers or usable_cores()) > 1
-    if not several or sum(map(_size, paths)) < (ENOUGH if enough is None else enough):
+    if may_fork() or not several or sum(map(_size, paths)) < (ENOUGH if enough is None else enough):
         return False
     _stages[:] = stages
     if process_context().get_start_method() != "forkserver":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,13 +87,15 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
         unpublish(lake)
         write_atomic(lake / "spec.toml", to_toml(spec).encode())
         manifest = _make(spec, plan, runner, started)
-    if worked or not (lake / REPORT).exists():
-        from toolkit.pipeline.report.page import report
-
-        report(lake)
     if not worked and read_marks(lake) != plan.marks():
         write_marks(lake, plan.marks())
-    drop_work(lake)
+    with ThreadPoolExecutor(1) as aside:  # giving back a lake's worth of pages takes as long as a report
+        dropped = aside.submit(drop_work, lake)
+        if worked or not (lake / REPORT).exists():
+            from toolkit.pipeline.report.page import report
+
+            report(lake)
+        dropped.result()
     return Run(lake, manifest, time.perf_counter() - started, worked)
 
 

@@ -34,6 +34,7 @@ class Runner:
         found = [job.done() for job in jobs]
         missing = [number for number, manifests in enumerate(found) if manifests is None]
         peak = peak_memory()
+        self.workers.ready(len(missing))
         with self.progress.stage(name, len(jobs), len(jobs) - len(missing)) as advance:
 
             def ended(outcome: Outcome | None = None) -> None:

@@ -6,16 +6,13 @@ are taken in the order of the jobs, never in the order of arrival.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
@@ -24,7 +21,7 @@ from typing import Any, TypeVar
 from toolkit.errors import MissingExtra, RequestError, ToolkitError
 from toolkit.kernels import Device, pick, using
 from toolkit.pipeline.jobs import Job, Outcome, execute
-from toolkit.pipeline.processes import process_context, ready_in, usable_cores
+from toolkit.pipeline.processes import forked, ready_in, served, usable_cores
 
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
@@ -77,6 +74,12 @@ class Workers:
         self._executor = executor
         self._close: Callable[[], None] = lambda: None
 
+    def ready(self, jobs: int) -> None:
+        """Fork the others if that may be done and ``jobs`` are for several; call it before threads start."""
+        if self._helps and self._executor is None and min(jobs, self.count) > 1:
+            pool = forked(self.count - 1)
+            self._executor = pool and self._closing(pool)
+
     def run(self, jobs: Sequence[Job], advance: Callable[[Outcome], None]) -> list[Outcome]:
         """Run the jobs, call ``advance`` as each ends, return outcomes in the order of ``jobs``."""
         if self._here or (len(jobs) == 1 and self.cluster is None and self._given is None):
@@ -107,49 +110,65 @@ class Workers:
         It takes the first ones itself for as long as what is left would be done before others had started.
         """
         done: dict[int, Outcome] = {}
+        first = 0
+        with _worker_losses(), _importable_main():
+            while first < len(jobs) and not self._worth_others(done, len(jobs) - first):
+                done[first] = execute(jobs[first], self.device)
+                advance(done[first])
+                first += 1
+            if first < len(jobs):
+                self._share(jobs, deque(range(first, len(jobs))), done, advance)
+        return [done[number] for number in range(len(jobs))]
+
+    def _share(
+        self,
+        jobs: Sequence[Job],
+        left: deque[int],
+        done: dict[int, Outcome],
+        advance: Callable[[Outcome], None],
+    ) -> None:
+        """Do the jobs that are ``left``; where this process helps, others hold only a job more than they do.
+
+        None is called back from a pool: one that loses a process would wait for ever for such a job.
+        """
+        pool = self._pool(self.count - 1)
         futures: dict[Future[Outcome], int] = {}
         ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+
+        def give() -> None:
+            with suppress(IndexError):
+                number = left.popleft()
+                future = pool.submit(execute, jobs[number], self._theirs)
+                futures[future] = number
+                future.add_done_callback(taken)
+
+        def taken(future: Future[Outcome]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                with suppress(RuntimeError):  # the pool is closing
+                    give()
+            ended.put(future)
 
         def finish(number: int, outcome: Outcome) -> None:
             done[number] = outcome
             advance(outcome)
 
         try:
-            with _worker_losses(), _importable_main():
-                first = 0
-                while first < len(jobs) and not self._worth_others(done, len(jobs) - first):
-                    finish(first, execute(jobs[first], self.device))
-                    first += 1
-                if first == len(jobs):
-                    return [done[number] for number in range(len(jobs))]
-                pool = self._pool(self.count - 1)
-                futures = {
-                    pool.submit(execute, jobs[number], self._theirs): number
-                    for number in range(first, len(jobs))
-                }
-                for future in futures:
-                    future.add_done_callback(ended.put)
-                for future in reversed(list(futures)) if self._helps else ():
-                    if future.cancel():
-                        finish(futures[future], execute(jobs[futures[future]], self.device))
-                    while not ended.empty():
-                        self._take(ended.get(), futures, finish)
-                while len(done) < len(jobs):
-                    self._take(ended.get(), futures, finish)
+            for _ in range(self.count if self._helps else len(left)):
+                give()
+            while self._helps and left:
+                with suppress(IndexError):
+                    number = left.pop()
+                    finish(number, execute(jobs[number], self.device))
+                while not ended.empty():
+                    future = ended.get()
+                    finish(futures[future], future.result())
+            while len(done) < len(jobs):
+                future = ended.get()
+                finish(futures[future], future.result())
         finally:
-            for future in futures:
+            left.clear()
+            for future in list(futures):
                 future.cancel()
-        return [done[number] for number in range(len(jobs))]
-
-    @staticmethod
-    def _take(
-        future: Future[Outcome],
-        futures: Mapping[Future[Outcome], int],
-        finish: Callable[[int, Outcome], None],
-    ) -> None:
-        """Take what another process did; what was called back is done here."""
-        if not future.cancelled():
-            finish(futures[future], future.result())
 
     @property
     def _helps(self) -> bool:
@@ -171,7 +190,9 @@ class Workers:
         return self._executor
 
     def _processes(self, count: int) -> Executor:
-        pool = ProcessPoolExecutor(count, mp_context=process_context(), initializer=_die_with_parent)
+        return self._closing(served(count))
+
+    def _closing(self, pool: Executor) -> Executor:
         self._close = lambda: pool.shutdown(wait=True, cancel_futures=True)
         return pool
 
@@ -231,18 +252,6 @@ def device_of(
     local = (cluster or "").removeprefix("local:")
     count = int(local) if local.isdigit() else 1 if cluster else workers or usable_cores()
     return pick(device, memory, max(1, count))
-
-
-def _die_with_parent() -> None:
-    """Leave as soon as the parent is gone: a killed run must not leave writers behind."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core is parallel enough
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
