@@ -137,7 +137,7 @@ def _copy_rate(parts: Parts) -> float | None:
 
 
 def verdicts(parts: Parts) -> list[tuple[str, str]]:
-    """What issue 6 asks of a card of the H100's class, and what was found; only of parts that were run."""
+    """What is asked of a card of the H100's class, and what was found; only of parts that were run."""
     lines = []
     if rows := parts.get("parity"):
         failed = gpu_parity.failed(rows)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def job(folder: Path, size: int, device: str, repeat: int, until: float) -> Row:
         "files": len(list((folder / "in").iterdir())),
         "reading": _reading(folder),
         "rows": rows,
+        "frame": _frame(folder, until) if device == "cuda" else {"missing": "no card"},
     }
 
 
@@ -136,6 +138,18 @@ def differences(one: Path, other: Path) -> list[str]:
     )
 
 
+def _frame(folder: Path, until: float) -> Row:
+    """The same files as one cuDF frame, in a process of its own."""
+    if find_spec("cudf") is None:
+        return {"missing": "cuDF is not installed"}
+    if time.perf_counter() > until:
+        return {"missing": "no time left"}
+    out = folder / "frame.json"
+    command = [sys.executable, "-m", "benchmarks.gpu_frames", str(folder / "in"), str(out)]
+    run = launch.launch(command, usable_cores())
+    return {"missing": launch.failure([run])} if "error" in run else run | json.loads(out.read_text())
+
+
 def _reading(folder: Path) -> Row:
     """Seconds to read the files, and to have their texts as Arrow on all cores; both from the cache."""
     files = sorted((folder / "in").iterdir())
@@ -179,4 +193,15 @@ def table(found: Row) -> str:
         )
     if used := found.get("used_at_most"):
         head += f"; of the card's memory {used[0] / 1e9:.1f} GB more were used at most, CUDA's own with them"
+    if (frame := found.get("frame")) is not None:
+        head += f"; as a cuDF frame: {_told(frame, found['bytes'] / 1e9)}"
     return f"{head}\n\n{launch.markdown(lines)}"
+
+
+def _told(frame: Row, size: float) -> str:
+    if "missing" in frame:
+        return frame["missing"]
+    return (
+        f"read at {size / frame['read']:.1f} GB/s of text, deduplicated at {size / frame['dedup']:.1f}, "
+        f"{frame['removed']:,} of {frame['rows']:,} rows removed"
+    )
