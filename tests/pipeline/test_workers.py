@@ -1,11 +1,13 @@
 """Where jobs run: here while that is sooner, then in other processes too; always in the jobs' order."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 
 import pytest
 
+from toolkit.errors import ToolkitError
 from toolkit.pipeline import processes
 from toolkit.pipeline.workers import Workers
 from toolkit.storage import PartManifest
@@ -52,3 +54,39 @@ def test_a_job_that_fails_in_another_process_or_here_fails_the_stage(monkeypatch
         jobs = [Nap(i, -1.0 if i == bad else 0.01) for i in range(10)]
         with pytest.raises(ValueError, match="non-negative"):
             run(2, jobs)
+
+
+@dataclass(frozen=True)
+class Fail(Nap):
+    """A job that fails like the ends of a queue do."""
+
+    def run(self):
+        super().run()
+        raise IndexError("mine")
+
+
+@pytest.mark.parametrize("bad", [1, 9])
+def test_no_error_of_a_job_is_taken_for_the_end_of_the_jobs(monkeypatch, bad):
+    monkeypatch.setattr(processes, "START", 0.0)
+    jobs = [(Fail if i == bad else Nap)(i, 0.01) for i in range(10)]
+    with pytest.raises(IndexError, match="mine"):
+        run(2, jobs)
+
+
+@dataclass(frozen=True)
+class Die(Nap):
+    """A job in which its process is killed; never this one."""
+
+    parent: int = 0
+
+    def run(self):
+        if os.getpid() != self.parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().run()
+
+
+def test_a_pool_that_loses_a_process_is_an_error_while_this_one_still_has_jobs(monkeypatch):
+    monkeypatch.setattr(processes, "START", 0.0)
+    jobs = [Die(i, 0.05, os.getpid()) for i in range(40)]
+    with pytest.raises(ToolkitError, match="worker process was killed"):
+        run(3, jobs)

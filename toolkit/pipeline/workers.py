@@ -136,8 +136,7 @@ class Workers:
         ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
 
         def give() -> None:
-            with suppress(IndexError):
-                number = left.popleft()
+            if (number := _taken_from(left.popleft)) is not None:
                 future = pool.submit(execute, jobs[number], self._theirs)
                 futures[future] = number
                 future.add_done_callback(taken)
@@ -155,10 +154,8 @@ class Workers:
         try:
             for _ in range(self.count if self._helps else len(left)):
                 give()
-            while self._helps and left:
-                with suppress(IndexError):
-                    number = left.pop()
-                    finish(number, execute(jobs[number], self.device))
+            while self._helps and (number := _taken_from(left.pop)) is not None:
+                finish(number, execute(jobs[number], self.device))
                 while not ended.empty():
                     future = ended.get()
                     finish(futures[future], future.result())
@@ -243,6 +240,14 @@ class Workers:
     def __exit__(self, *_: Any) -> None:
         self._using.close()
         self.close()
+
+
+def _taken_from(end: Callable[[], int]) -> int | None:
+    """What an end of a deque gives, which threads share; None from an empty one."""
+    try:
+        return end()
+    except IndexError:
+        return None
 
 
 def device_of(
