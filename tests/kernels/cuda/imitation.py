@@ -136,6 +136,22 @@ class RawModule:
         return launch
 
 
+class Unowned:
+    """Memory that another library has, and keeps while this lives."""
+
+    def __init__(self, ptr, size, owner):
+        self.ptr, self.size, self.owner = ptr, size, owner
+
+
+def lying(size, kind, pointer):
+    """An array of memory that lies there already; not counted, since nothing was taken."""
+    memory, at = pointer
+    assert at + size * np.dtype(kind).itemsize <= memory.size
+    held = (ctypes.c_uint8 * memory.size).from_address(memory.ptr)
+    held.owner = memory
+    return np.frombuffer(held, kind, size, at).view(Array)
+
+
 def cupy(cards=((b"Imitation", 9, 0, 20 << 30, 24 << 30),), runtime=12090):
     """A module with CuPy's names; ``cards`` are (name, major, minor, bytes free, bytes in all)."""
     module = types.ModuleType("cupy")
@@ -158,7 +174,8 @@ def cupy(cards=((b"Imitation", 9, 0, 20 << 30, 24 << 30),), runtime=12090):
         return dict(zip(("name", "major", "minor"), cards[number], strict=False))
 
     module.cuda = types.SimpleNamespace(
-        Device=Device, Stream=Stream, get_current_stream=lambda: Stream.current or Stream(),
+        Device=Device, Stream=Stream, UnownedMemory=Unowned, MemoryPointer=lambda memory, at: (memory, at),
+        get_current_stream=lambda: Stream.current or Stream(),
         runtime=types.SimpleNamespace(
             getDeviceCount=lambda: len(cards), runtimeGetVersion=lambda: runtime,
             getDeviceProperties=about, memGetInfo=lambda: cards[at[0]][3:],
@@ -171,7 +188,7 @@ def cupy(cards=((b"Imitation", 9, 0, 20 << 30, 24 << 30),), runtime=12090):
         setattr(module, name, strict(getattr(np, name)))
     for name in ("empty", "full", "zeros", "ones", "arange"):
         setattr(module, name, made_there(getattr(np, name)))
-    module.uint32 = np.uint32
+    module.uint32, module.ndarray = np.uint32, lying
     module.asarray = lambda values: values if isinstance(values, Array) else on_card(values)
     module.ascontiguousarray = lambda values, kind=None: values.astype(kind or values.dtype, "C", copy=False)
     module.asnumpy = lambda values: np.array(values, subok=False)

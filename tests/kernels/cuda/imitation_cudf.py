@@ -52,16 +52,18 @@ class Column:
         return self._kind
 
     def data(self):
-        return self._data and self._data.array
+        return self._data
 
     def child(self, number):
         return self._children[number]
 
 
 class gpumemoryview:
+    """A span: an address and a number of bytes, and what owns them."""
+
     def __init__(self, array):
         assert isinstance(array, Array)
-        self.array = array
+        self.array, self.ptr, self.size = array, array.ctypes.data, array.nbytes
 
 
 class Series:
@@ -90,6 +92,8 @@ class Series:
         return cls(column)
 
     def to_pylibcudf(self):
+        if isinstance(self._values, Array):
+            return Column.from_cuda_array_interface(self._values), {}
         return self._values, {}
 
     def __len__(self):
@@ -99,9 +103,10 @@ class Series:
         if isinstance(self._values, Array):
             return self._values.tolist()
         column = self._values
-        data = b"" if column.data() is None else bytes(np.asarray(column.data()))
+        data = b"" if column.data() is None else bytes(np.asarray(column.data().array))
         wide = column.child(0).type().id() == TypeId.INT64
-        ends = np.asarray(column.child(0).data()).view(np.int64 if wide else np.int32)[column.offset() :]
+        ends = np.asarray(column.child(0).data().array).view(np.int64 if wide else np.int32)
+        ends = ends[column.offset() :]
         held = [True] * column.size() if column._mask is None else column._mask
         return [data[ends[i] : ends[i + 1]].decode() if held[i] else None for i in range(column.size())]
 

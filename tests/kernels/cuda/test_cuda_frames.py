@@ -1,10 +1,12 @@
 """cuDF's frames: characters go to the kernels as they lie, and the answer is that of the files' own dedup."""
 
+import importlib.util
 import json
 import random
 import re
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import imitation
 import imitation_cudf
@@ -61,7 +63,7 @@ def test_characters_are_handed_over_where_they_lie(columns, offsets, before):
     series = imitation_cudf.Series.of_texts(texts, before, offsets)
     data, ends = columns.texts(series)
     assert data.dtype == np.uint8 and ends.dtype == np.int64
-    assert np.shares_memory(np.asarray(data), np.asarray(series.to_pylibcudf()[0].data()))
+    assert np.shares_memory(np.asarray(data), np.asarray(series.to_pylibcudf()[0].data().array))
     raw, ends = bytes(np.asarray(data)), ends.tolist()
     assert [raw[a:b].decode() for a, b in pairwise(ends)] == texts[before:]
 
@@ -149,3 +151,24 @@ def test_without_cudf_it_says_how_to_get_it(monkeypatch):
         monkeypatch.setitem(sys.modules, "cudf", None)
         with pytest.raises(RequestError, match=r"cuDF cannot be imported .*pip install"):
             Columns(Cuda())
+
+
+def test_cudf_has_the_names_that_are_used():
+    """Where cuDF lies on the disk, its source is read: to import it takes a driver."""
+    found = importlib.util.find_spec("cudf"), importlib.util.find_spec("pylibcudf")
+    if None in found:
+        pytest.skip("cuDF is not installed")
+    cudf, plc = (Path(one.submodule_search_locations[0]) for one in found)
+    series = (cudf / "core/series.py").read_text()
+    assert "def to_pylibcudf(self) -> tuple[plc.Column, dict]" in series
+    assert re.search(r"def from_pylibcudf\(\s*cls, col: plc.Column", series)
+    column = (plc / "column.pyi").read_text()
+    signature = (
+        r"data_type: DataType,\s+size: int,\s+data: Span \| None,\s+mask: Span \| None,\s+null_count: int,"
+    )
+    assert re.search(signature + r"\s+offset: int,\s+children: Iterable\[Column\]", column)
+    for name in ("data(self) -> Span | None", "child(self, index: int)", "offset(self) -> int", "size(self)"):
+        assert f"def {name}" in column
+    assert "def from_cuda_array_interface" in column
+    assert "def take(self, indices, axis=0)" in (cudf / "core/indexed_frame.py").read_text()
+    assert "def transform(" in (cudf / "core/groupby/groupby.py").read_text()

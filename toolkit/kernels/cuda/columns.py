@@ -38,17 +38,25 @@ class Columns:
 
     def texts(self, series: Any) -> tuple[Any, Any]:
         """(data uint8, offsets int64[rows + 1]) of a Series of strings; null is the empty text."""
-        if series.dtype != object and str(series.dtype) not in ("str", "string"):
+        kinds = self._plc.TypeId
+        if series.to_pylibcudf()[0].type().id() != kinds.STRING:
             raise RequestError(f"the column is of {series.dtype}, expected strings")
-        xp, column = self.door.xp, series.fillna("").to_pylibcudf()[0]
+        column = series.fillna("").to_pylibcudf()[0]
         rows, first = column.size(), column.offset()
         if not rows:
             return self.door.empty(0, np.uint8), self.door.full(1, 0, np.int64)
-        wide = column.child(0).type().id() == self._plc.TypeId.INT64
-        offsets = xp.asarray(column.child(0).data()).view(np.int64 if wide else np.int32)
-        offsets = offsets[first : first + rows + 1].astype(np.int64)
-        data = column.data()
-        return self.door.empty(0, np.uint8) if data is None else xp.asarray(data).view(np.uint8), offsets
+        ends = column.child(0)
+        offsets = self._bytes_of(ends).view(np.int64 if ends.type().id() == kinds.INT64 else np.int32)
+        first += ends.offset()
+        return self._bytes_of(column), offsets[first : first + rows + 1].astype(np.int64)
+
+    def _bytes_of(self, column: Any) -> Any:
+        """A column's own buffer as bytes, uint8, where it lies; it lives as long as they do."""
+        span, xp = column.data(), self.door.xp
+        if span is None or not span.size:
+            return self.door.empty(0, np.uint8)
+        memory = xp.cuda.UnownedMemory(span.ptr, span.size, column)
+        return xp.ndarray(span.size, np.uint8, xp.cuda.MemoryPointer(memory, 0))
 
     def series(self, data: Any, offsets: Any) -> Any:
         """A Series of strings on these characters; offsets from 0. RequestError for 2 GiB or more."""
