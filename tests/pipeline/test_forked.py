@@ -1,5 +1,6 @@
 """Processes forked from the toolkit's own command: when, the same bytes, and gone when they should be."""
 
+import io
 import os
 import signal
 import subprocess
@@ -91,6 +92,17 @@ def test_the_command_forks_itself_and_writes_the_same_bytes(raw, tmp_path, whole
     assert len(pids) == 2 and all(b"forkserver" not in command for command in commands)
     assert tree(tmp_path / "lake" / "bronze") == whole
     assert gone(pids)
+
+
+def test_what_comes_through_a_pipe_is_worked_on_by_forks_too(raw, tmp_path):
+    data = b"".join(path.read_bytes() for path in sorted(raw.glob("*.jsonl")))
+    command = [sys.executable, "-m", "toolkit", "ingest", "-", "--out", str(tmp_path / "two")]
+    command += ["--shard-mb", SHARD, "--workers", "2", "-q"]
+    done = subprocess.run(command, input=data, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    settings = Ingest(shard_bytes=int(float(SHARD) * 2**20))
+    toolkit.ingest("-", tmp_path / "one", workers=1, settings=settings, stdin=io.BytesIO(data))
+    assert tree(tmp_path / "two" / "bronze") == tree(tmp_path / "one" / "bronze")
 
 
 def test_killed_it_leaves_nobody_behind(raw, tmp_path, whole):

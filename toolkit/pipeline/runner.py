@@ -51,6 +51,7 @@ class Runner:
     def flow(self, name: str, jobs: Iterable[Job]) -> None:
         """Run jobs of the door as they come, a few at a time."""
         started, outcomes, peak = time.perf_counter(), [], peak_memory()
+        self.workers.ready(2, self.workers.count)  # this process only reads
         with self.progress.stage(name, 0, 0) as advance:
             for outcome in self.workers.flow(jobs):
                 advance(1, **_summed(amounts(manifest) for manifest in outcome.manifests))

@@ -74,10 +74,10 @@ class Workers:
         self._executor = executor
         self._close: Callable[[], None] = lambda: None
 
-    def ready(self, jobs: int) -> None:
-        """Fork the others if that may be done and ``jobs`` are for several; call it before threads start."""
+    def ready(self, jobs: int, others: int | None = None) -> None:
+        """Fork the ``others`` where that is safe, if ``jobs`` are for several; called before threads start."""
         if self._helps and self._executor is None and min(jobs, self.count) > 1:
-            pool = forked(self.count - 1)
+            pool = forked(others or self.count - 1)
             self._executor = pool and self._closing(pool)
 
     def run(self, jobs: Sequence[Job], advance: Callable[[Outcome], None]) -> list[Outcome]:
