@@ -62,6 +62,7 @@ def forked(count: int) -> ProcessPoolExecutor | None:
         return None
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # here too: see die_with_parent
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # never seen by what is forked now
     try:
         with warnings.catch_warnings():  # threads of OpenBLAS and jemalloc, which know what a fork is

@@ -75,7 +75,7 @@ class Workers:
         self._close: Callable[[], None] = lambda: None
 
     def ready(self, jobs: int, others: int | None = None) -> None:
-        """Fork the ``others`` where that is safe, if ``jobs`` are for several; called before threads start."""
+        """Fork the ``others`` where that is safe, if ``jobs`` are for several; before threads start."""
         if self._helps and self._executor is None and min(jobs, self.count) > 1:
             pool = forked(others or self.count - 1)
             self._executor = pool and self._closing(pool)

@@ -67,11 +67,16 @@ def _compressor(name: str, level: int) -> Callable[[memoryview], bytes] | None:
 def _compressed(lines: memoryview, compress: Callable[[memoryview], bytes]) -> Iterator[bytes]:
     """The frames, in order; an empty shard is one empty frame."""
     frames = [lines[at : at + FRAME] for at in range(0, max(1, len(lines)), FRAME)]
-    if multiprocessing.parent_process() is not None or _one_core():  # other processes have the other cores
+    if _others() or _one_core():
         yield from map(compress, frames)
         return
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(compress, frames)
+
+
+def _others() -> bool:
+    """Whether other processes have the other cores."""
+    return multiprocessing.parent_process() is not None or bool(multiprocessing.active_children())
 
 
 def _one_core() -> bool:

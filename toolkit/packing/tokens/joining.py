@@ -26,7 +26,7 @@ from toolkit.kernels.block import copy
 from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, U32S, kernel, pointer
 
 END = "\x1f\x1e\x1d\x1c"
-BATCH, CHUNK = 2 << 20, 32 << 10  # bytes: encoded in one call; handed to one thread as one text
+BATCH, CHUNK = 2 << 20, 8 << 10  # bytes: encoded in one call; handed to one thread as one text
 
 Call = Callable[[list[str]], list[np.ndarray]]  # texts to the uint32 ids of each
 
