@@ -83,3 +83,9 @@ def test_what_lies_on_the_disk_is_loaded_without_what_only_a_compiler_needs(tmp_
     assert answers[0] == answers[1] == answers[2] and answers[0][2] == "5"
     assert [line[0] for line in told] == ["True", "False", "False"]
     assert [line[4] for line in told] == ["True", "False", "True"]
+
+
+def test_without_compiling_a_kernel_is_its_python():
+    code = "from toolkit.kernels.hashing import mix64\nimport numpy as np\nmix64(np.uint64(7))"
+    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(toolkit.__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)

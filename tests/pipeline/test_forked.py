@@ -150,3 +150,21 @@ def test_nobody_elses_process_is_forked_nor_one_with_threads(monkeypatch):
     finally:
         done.set()
         other.join()
+
+
+def test_a_fork_that_fails_leaves_nobody_waiting():
+    """No room for the second of three: the first ends, and a server is to start them."""
+    code = (
+        "import os\n"
+        "from toolkit.pipeline import processes\n"
+        "processes.own_process()\n"
+        "fork, made = os.fork, []\n"
+        "def limited():\n"
+        "    if made:\n"
+        "        raise OSError(12, 'no room')\n"
+        "    made.append(fork())\n"
+        "    return made[0]\n"
+        "os.fork = limited\n"
+        "assert processes.forked(3) is None and len(made) == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

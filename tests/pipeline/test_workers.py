@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+import toolkit
 from toolkit.errors import ToolkitError
 from toolkit.pipeline import processes
 from toolkit.pipeline.workers import Workers
@@ -90,3 +94,22 @@ def test_a_pool_that_loses_a_process_is_an_error_while_this_one_still_has_jobs(m
     jobs = [Die(i, 0.05, os.getpid()) for i in range(40)]
     with pytest.raises(ToolkitError, match="worker process was killed"):
         run(3, jobs)
+
+
+def test_somebodys_pool_that_loses_a_process_is_an_error_and_still_ends():
+    code = (
+        "import os, sys\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from test_workers import Die, Nap\n"
+        "from toolkit.errors import ToolkitError\n"
+        "from toolkit.pipeline.workers import Workers\n"
+        "pool = ProcessPoolExecutor(2)\n"
+        "try:\n"
+        "    with Workers(executor=pool) as workers:\n"
+        "        workers.run([Die(0, 0.0), *(Nap(i, 0.0) for i in range(1, 4000))], lambda outcome: None)\n"
+        "except ToolkitError as error:\n"
+        "    print(error)\n"
+    )
+    env = os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{Path(toolkit.__file__).parent.parent}"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "worker process was killed" in done.stdout

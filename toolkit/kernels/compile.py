@@ -88,7 +88,8 @@ def kernel(signature: object, inline: bool = True):
 
     def declare(function: Callable[..., Any]) -> Any:
         found = njit(cache=True, nogil=True, forceinline=inline)(function)
-        _load_lightly(found._cache)
+        if hasattr(found, "_cache"):  # not where NUMBA_DISABLE_JIT leaves plain Python
+            _load_lightly(found._cache)
 
         def settle() -> None:
             with global_compiler_lock:  # of two threads that come at once one compiles

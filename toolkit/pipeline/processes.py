@@ -57,7 +57,7 @@ def may_fork() -> bool:
 
 
 def forked(count: int) -> ProcessPoolExecutor | None:
-    """A pool of ``count`` copies of this process, ready at once; None where that would not be safe."""
+    """A pool of ``count`` copies of this process, ready at once; None where that is not safe, or fails."""
     if not may_fork() or threading.active_count() > 1:
         return None
     context = multiprocessing.get_context("fork")
@@ -68,6 +68,11 @@ def forked(count: int) -> ProcessPoolExecutor | None:
         with warnings.catch_warnings():  # threads of OpenBLAS and jemalloc, which know what a fork is
             warnings.simplefilter("ignore", DeprecationWarning)
             pool.submit(os.getpid)  # starts all of them, before the pool has a thread
+    except OSError:  # no room for one more: those that are there would wait for ever
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+            process.join()
+        return None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pool
@@ -79,9 +84,10 @@ def served(count: int) -> ProcessPoolExecutor:
 
 
 def die_with_parent() -> None:
-    """Leave as soon as the parent is gone, and only then: a killed run must not leave writers behind.
+    """Leave when the parent is gone, and only then: a killed run must not leave writers behind.
 
-    Interrupted from a terminal, which interrupts all, a process ends its part first.
+    Of those that were forked the last leaves first, and the others see it. Interrupted from a terminal,
+    which interrupts all, a process ends its part first.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core is parallel enough

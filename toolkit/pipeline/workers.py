@@ -10,9 +10,9 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
@@ -41,6 +41,9 @@ def in_order(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenExecutor:  # see Workers._share
+        waiting.clear()
+        raise
     finally:
         for future in waiting:
             future.cancel()
@@ -129,11 +132,12 @@ class Workers:
     ) -> None:
         """Do the jobs that are ``left``; where this process helps, others hold only a job more than they do.
 
-        None is called back from a pool: one that loses a process would wait for ever for such a job.
+        A pool that lost a process ends every job that it holds, and stops for ever at one that was called
+        back meanwhile (Python 3.11): from such a pool none is.
         """
         pool = self._pool(self.count - 1)
         futures: dict[Future[Outcome], int] = {}
-        ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+        ended: SimpleQueue[Future[Outcome] | Exception] = SimpleQueue()
 
         def give() -> None:
             if (number := _taken_from(left.popleft)) is not None:
@@ -142,14 +146,22 @@ class Workers:
                 future.add_done_callback(taken)
 
         def taken(future: Future[Outcome]) -> None:
-            if not future.cancelled() and future.exception() is None:
-                with suppress(RuntimeError):  # the pool is closing
-                    give()
             ended.put(future)
+            if not future.cancelled() and future.exception() is None:
+                try:
+                    give()
+                except Exception as error:  # of a pool that cannot start a process, or is closing
+                    ended.put(error)
 
         def finish(number: int, outcome: Outcome) -> None:
             done[number] = outcome
             advance(outcome)
+
+        def take() -> None:
+            future = ended.get()
+            if isinstance(future, Exception):
+                raise future
+            finish(futures[future], future.result())
 
         try:
             for _ in range(self.count if self._helps else len(left)):
@@ -157,11 +169,12 @@ class Workers:
             while self._helps and (number := _taken_from(left.pop)) is not None:
                 finish(number, execute(jobs[number], self.device))
                 while not ended.empty():
-                    future = ended.get()
-                    finish(futures[future], future.result())
+                    take()
             while len(done) < len(jobs):
-                future = ended.get()
-                finish(futures[future], future.result())
+                take()
+        except BrokenExecutor:
+            futures.clear()
+            raise
         finally:
             left.clear()
             for future in list(futures):

@@ -75,7 +75,7 @@ def _compressed(lines: memoryview, compress: Callable[[memoryview], bytes]) -> I
 
 
 def _others() -> bool:
-    """Whether other processes have the other cores."""
+    """Whether there are other processes, which have the other cores when there is most to do."""
     return multiprocessing.parent_process() is not None or bool(multiprocessing.active_children())
 
 
