@@ -24,7 +24,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.pipeline.workers import _die_with_parent
+from toolkit.pipeline.processes import die_with_parent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -40,7 +40,7 @@ def land(world, stream, workers):
         pool = None
         if workers > 1:
             context = multiprocessing.get_context("fork")
-            pool = stack.enter_context(ProcessPoolExecutor(workers, context, _die_with_parent))
+            pool = stack.enter_context(ProcessPoolExecutor(workers, context, die_with_parent))
         if stream is None:
             worlds.land(workers, executor=pool)
         else:

@@ -216,6 +216,9 @@ class Ready:
     def done(self):
         return None
 
+    def ready(self, jobs):
+        pass
+
     def run(self, jobs, advance):
         for job in jobs:
             advance(job.outcome)
