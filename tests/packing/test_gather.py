@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RequestError
-from toolkit.packing import gather, gather_text, only
+from toolkit.packing import gather, gather_into, gather_text
 from toolkit.packing.tokens.gather import list_offsets
 
 ROW = st.one_of(st.none(), st.lists(st.integers(0, 2**31 - 1), max_size=12))
@@ -76,13 +76,27 @@ def test_more_tokens_than_arrow_lists_hold_are_refused():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(CHUNK, max_size=3), min_size=1, max_size=3), st.data())
-def test_only_some_rows_are_those_rows_and_hold_nothing_else(layout, data):
+def test_rows_are_put_where_they_are_wanted_and_nothing_else_changes(layout, data):
     tables = [make_table(chunks) for chunks in layout]
     places = [(t, r) for t, table in enumerate(tables) for r in range(table.num_rows)]
     picks = data.draw(st.lists(st.sampled_from(places), max_size=20)) if places else []
     which = np.array(picks, np.int64).reshape(-1, 2)
-    found = only(tables, which[:, 0], which[:, 1], tables[0].column_names)
-    rows = [tables[t].slice(r, 1).to_pylist()[0] for t, r in picks]
-    wanted = [{k: [] if v is None else v for k, v in row.items()} for row in rows]
-    assert found.to_pylist() == wanted
-    assert found.nbytes <= sum(len(row["id"]) + 5 * len(row["input_ids"]) + 16 for row in wanted) + 64
+    for column, free in (("input_ids", -7), ("loss_mask", True)):
+        rows = [tables[t][column][r].as_py() or [] for t, r in picks]
+        lengths = np.array([len(row) for row in rows], np.int64)
+        order = data.draw(st.permutations(range(len(rows))))
+        targets, at = np.zeros(len(rows), np.int64), 1
+        wanted = [free]
+        for i in order:
+            targets[i] = at
+            wanted += [*rows[i], free]
+            at += lengths[i] + 1
+        out = np.full(at, free, np.bool_ if column == "loss_mask" else np.int32)
+        gather_into(tables, which[:, 0], which[:, 1], column, lengths, targets, out)
+        assert out.tolist() == wanted
+
+
+def test_a_row_of_another_length_than_said_is_refused():
+    table = make_table([[[1, 2]]])
+    with pytest.raises(ValueError, match="not as long"):
+        gather_into([table], [0], [0], "input_ids", np.array([1]), np.array([0]), np.zeros(2, np.int32))

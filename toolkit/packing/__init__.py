@@ -40,6 +40,7 @@ from toolkit.packing.gold.gold import (
     GOLD_SFT,
     pack_order,
     pack_table,
+    packed_table,
     preference_table,
     rl_table,
     with_metadata,
@@ -48,12 +49,13 @@ from toolkit.packing.gold.gold_reader import GoldReader, open_gold
 from toolkit.packing.gold.read import documents
 from toolkit.packing.gold.schedule import Schedule
 from toolkit.packing.gold.tokens_hash import tokens_hash, tokens_hash_reference
+from toolkit.packing.gold.write import write_gold
 from toolkit.packing.proving.audit import Score, audit_masks
 from toolkit.packing.proving.masks import MaskFault, check_masks
 from toolkit.packing.tokens.canaries import canaries, check_canaries, check_canary_ids
 from toolkit.packing.tokens.encode import ENCODED, encode
 from toolkit.packing.tokens.encode_runs import encode_runs
-from toolkit.packing.tokens.gather import gather, gather_text, only
+from toolkit.packing.tokens.gather import gather, gather_into, gather_text
 from toolkit.packing.tokens.limits import Limited, limit, nothing_trained, too_long
 from toolkit.packing.tokens.round_trip import CANARIES, verify_round_trip
 from toolkit.packing.tokens.tokenizer import Pinned, load
@@ -104,18 +106,19 @@ __all__ = [
     "flattened",
     "from_vocab",
     "gather",
+    "gather_into",
     "gather_text",
     "least_spread",
     "limit",
     "load",
     "next_fit",
     "nothing_trained",
-    "only",
     "open_gold",
     "pack",
     "pack_order",
     "pack_stream",
     "pack_table",
+    "packed_table",
     "padded",
     "position_ids",
     "preference_table",
@@ -132,4 +135,5 @@ __all__ = [
     "train",
     "verify_round_trip",
     "with_metadata",
+    "write_gold",
 ]

@@ -7,6 +7,7 @@ begin to import before the process that asks for it has finished its own.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,8 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from multiprocessing.context import BaseContext
 from pathlib import Path
+
+from toolkit.pipeline.pages import keep_pages
 
 ENOUGH = 64 << 20  # bytes to land from which on a second process is worth its start
 ENOUGH_TO_REFINE = 8 << 20  # bytes to make a lake of: ten times the work a byte
@@ -47,8 +50,9 @@ _own: list[bool] = []  # not empty in the toolkit's own command
 
 
 def own_process() -> None:
-    """Say that this process is the toolkit's own command, so that nobody else's threads are in it."""
+    """Say that this process is the toolkit's own command: nobody else's threads or arrays are in it."""
     _own[:] = [True]
+    keep_pages()
 
 
 def may_fork() -> bool:
@@ -63,6 +67,7 @@ def forked(count: int) -> ProcessPoolExecutor | None:
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # here too: see die_with_parent
+    gc.freeze()  # what is there stays: nobody need look through it again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # never seen by what is forked now
     try:
         with warnings.catch_warnings():  # threads of OpenBLAS and jemalloc, which know what a fork is
@@ -80,7 +85,12 @@ def forked(count: int) -> ProcessPoolExecutor | None:
 
 def served(count: int) -> ProcessPoolExecutor:
     """A pool of ``count`` processes that a server forks, or that start anew where there is none."""
-    return ProcessPoolExecutor(count, mp_context=process_context(), initializer=die_with_parent)
+    return ProcessPoolExecutor(count, mp_context=process_context(), initializer=_begin)
+
+
+def _begin() -> None:
+    die_with_parent()
+    keep_pages()
 
 
 def die_with_parent() -> None:

@@ -23,7 +23,7 @@ from toolkit.pipeline.deliveries import listing_of, read_deliveries, without_cha
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.processes import ENOUGH_TO_REFINE, start_early
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
+from toolkit.pipeline.publish import MANIFEST, REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import load_spec
@@ -67,7 +67,12 @@ def run(
     with Workers(workers, cluster, device=picked) as pool:
         lake = spec.lake_path
         dead = Tombstones.read(lake)
-        plan = make_plan(spec, frozenset(dead.sources))
+        with ThreadPoolExecutor(1) as aside:  # files are hashed without Python, which may load meanwhile
+            if not (lake / MANIFEST).exists():
+                from toolkit.pipeline.stages.tokens import load_named
+
+                aside.submit(load_named, spec.base, spec.packing)  # what is wrong is said in its turn
+            plan = make_plan(spec, frozenset(dead.sources))
         spec = dated(spec)
         make_folder(lake)
         with locked(lake):
@@ -101,14 +106,12 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
 
 def _refuse_early(spec: Spec, plan: Plan, dead: Tombstones) -> None:
     """RequestError for what can be known to fail, while the lake is still as it was."""
-    from toolkit import dedup, packing
-    from toolkit.pipeline.stages.tokens import named_template
+    from toolkit import dedup
+    from toolkit.pipeline.stages.tokens import load_named
 
     dedup.plan_bands(spec.dedup.threshold, spec.dedup.recall)
     dedup.exact_threshold(str(spec.dedup.threshold))
-    template = packing.read_template(named_template(spec.base, spec.packing))
-    if spec.packing.tokenizer is not None:
-        packing.load(spec.base / spec.packing.tokenizer, template.tokens, template.pad)
+    load_named(spec.base, spec.packing)
     read_eval_items(spec.decontaminate.set, plan.eval_files)
     check_sources(spec, dead)
     check_kept(planned_jobs(spec, plan, dead))

@@ -17,6 +17,7 @@ from toolkit.storage.shard import (
     write_shard,
 )
 from toolkit.storage.tables import (
+    ROW_GROUP,
     read_array,
     read_ipc,
     read_parquet,
@@ -27,6 +28,7 @@ from toolkit.storage.tables import (
 
 __all__ = [
     "LEVELS",
+    "ROW_GROUP",
     "Group",
     "IdHash",
     "Ledger",

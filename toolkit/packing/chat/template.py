@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from functools import cached_property
@@ -111,32 +111,48 @@ def _tree(name: str, source: str) -> nodes.Template:
         raise RequestError(f"{name}: not a usable chat template: {error}.") from error
 
 
-def _ready(name: str, bos: str, eos: str, *control: str) -> Template:
-    source = (files("toolkit.packing.chat") / "templates" / f"{name}.jinja").read_text("utf-8")
-    return Template(name, source, bos, eos, control)
-
-
-READY = {
-    made.name: made
-    for made in (
-        _ready("chatml", "", IM_END, END_OF_TEXT, IM_START, IM_END),
-        _ready(
-            "llama-3",
-            "<|begin_of_text|>",
-            "<|eot_id|>",
-            *("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
-        ),
-        _ready("qwen", "", IM_END, END_OF_TEXT, IM_START, IM_END),
-        _ready("gemma", "<bos>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"),
-        _ready(
-            "mistral",
-            "<s>",
-            "</s>",
-            *("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
-        ),
-        _ready("zephyr", "<s>", "</s>", "</s>"),
-    )
+_TOLD = {
+    "chatml": ("", IM_END, END_OF_TEXT, IM_START, IM_END),
+    "llama-3": (
+        "<|begin_of_text|>",
+        "<|eot_id|>",
+        *("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+    ),
+    "qwen": ("", IM_END, END_OF_TEXT, IM_START, IM_END),
+    "gemma": ("<bos>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"),
+    "mistral": (
+        "<s>",
+        "</s>",
+        *("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
+    ),
+    "zephyr": ("<s>", "</s>", "</s>"),
 }
+
+
+class _Ready(Mapping[str, Template]):
+    """The templates that come with the toolkit, by name, each read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Template] = {}
+
+    def __getitem__(self, name: str) -> Template:
+        if name not in self._read:
+            bos, eos, *control = _TOLD[name]
+            source = (files("toolkit.packing.chat") / "templates" / f"{name}.jinja").read_text("utf-8")
+            self._read[name] = Template(name, source, bos, eos, tuple(control))
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _TOLD
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_TOLD)
+
+    def __len__(self) -> int:
+        return len(_TOLD)
+
+
+READY = _Ready()
 
 
 def read_template(

@@ -1,6 +1,6 @@
 """Packs to tables, and tables to the batches of a trainer.
 
-gold                                   the tables
+gold  write                            the tables, and their Parquet
 gold_parts  gold_reader  decoded_parts a folder of gold, opened, checked and read
 epochs  schedule                       the order of packs; which rank takes which
 batches  boundaries                    what a trainer is given

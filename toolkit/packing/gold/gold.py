@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.packing.chat.template import Template
+from toolkit.packing.tokens.bits import to_arrow
 from toolkit.packing.tokens.canaries import canaries
 from toolkit.packing.tokens.gather import gather, gather_text, list_offsets
 from toolkit.packing.tokens.tokenizer import Pinned
@@ -83,6 +84,16 @@ def pack_table(
     mask, mask_lengths = gather(tables, which_table, which_row, "loss_mask")
     if not np.array_equal(lengths, mask_lengths):
         raise ValueError("input_ids and loss_mask differ in length")
+    return packed_table(ids, mask, gather_text(tables, which_table, which_row), lengths, starts)
+
+
+def packed_table(
+    ids: np.ndarray, mask: np.ndarray, names: pa.Array, lengths: np.ndarray, starts: np.ndarray
+) -> pa.Table:
+    """Build the gold rows (``GOLD_SFT``) of documents that lie end to end: see ``pack_table``.
+
+    ``ids`` int32 and ``mask`` bool [tokens], ``names`` string and ``lengths`` int64 [documents].
+    """
     starts = np.asarray(starts, dtype=np.int64) - starts[0]
     ends = np.concatenate([[0], np.cumsum(lengths)])
     in_pack = ends[:-1] - np.repeat(ends[starts[:-1]], np.diff(starts))
@@ -91,14 +102,14 @@ def pack_table(
         _list(tokens, ids),
         _list(tokens, mask),
         _list(documents, lengths.astype(np.int32)),
-        _list(documents, gather_text(tables, which_table, which_row)),
+        pa.ListArray.from_arrays(documents, names),
         _list(documents, in_pack.astype(np.int32)),
     ]
     return pa.Table.from_arrays(columns, schema=GOLD_SFT)
 
 
-def _list(offsets: pa.Array, values: np.ndarray | pa.Array) -> pa.ListArray:
-    return pa.ListArray.from_arrays(offsets, pa.array(values))
+def _list(offsets: pa.Array, values: np.ndarray) -> pa.ListArray:
+    return pa.ListArray.from_arrays(offsets, to_arrow(values))
 
 
 def preference_table(encoded: pa.Table) -> pa.Table:

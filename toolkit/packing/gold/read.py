@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.packing.tokens.bits import to_flags
+
 
 @dataclass(frozen=True)
 class Documents:
@@ -61,6 +63,6 @@ def _block(names: pa.Array, lengths: np.ndarray, ids: pa.Array, mask: pa.Array |
     values = ids.flatten().to_numpy()
     trained = np.zeros(values.size, np.bool_)
     if mask is not None:
-        trained = mask.flatten().to_numpy(zero_copy_only=False)
+        trained = to_flags(mask.flatten())
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     return Documents(names, values, trained, ends)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numba import types
 
 from toolkit.kernels.compile import I32S, I64S, OUT_I64S, kernel
+from toolkit.packing.tokens.bits import to_arrow, to_flags
 from toolkit.packing.tokens.gather import copy_runs, list_offsets
 
 _FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
@@ -54,7 +55,7 @@ def sequences(encoded: pa.Table, prefix: str, inside: np.ndarray) -> Sequences:
     null = ids.is_null().to_numpy(zero_copy_only=False)
     stops = np.cumsum(np.where(null, 0, np.diff(ids.offsets.to_numpy().astype(np.int64))))
     starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])[: stops.size]
-    trained = mask.flatten().to_numpy(zero_copy_only=False)
+    trained = to_flags(mask.flatten())
     return Sequences(ids.flatten().to_numpy(), trained, starts, stops, null, np.flatnonzero(trained), inside)
 
 
@@ -117,5 +118,5 @@ def parts(
     copy_runs(at.ids, starts, sizes, targets, ids)
     mask = at.mask[np.repeat(starts - targets, sizes) + np.arange(ids.size)]
     offsets, null = list_offsets(head + end - begin), pa.array(at.null[rows])
-    ids, mask = (pa.ListArray.from_arrays(offsets, pa.array(v), mask=null) for v in (ids, mask))
+    ids, mask = (pa.ListArray.from_arrays(offsets, to_arrow(v), mask=null) for v in (ids, mask))
     return ids, mask

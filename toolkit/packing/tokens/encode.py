@@ -23,6 +23,7 @@ from toolkit.errors import RequestError
 from toolkit.packing.chat.conversations import runs_of
 from toolkit.packing.chat.runs import Runs
 from toolkit.packing.chat.template import READY
+from toolkit.packing.tokens.bits import to_bits
 from toolkit.packing.tokens.encode_runs import encode_runs, same_runs
 from toolkit.packing.tokens.gather import list_offsets
 from toolkit.packing.tokens.tokenizer import Pinned
@@ -220,12 +221,7 @@ def _end_to_end(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)  # which would copy
 
 
-def _bits(flags: np.ndarray) -> pa.BooleanArray:
-    packed = pa.py_buffer(np.packbits(flags, bitorder="little"))
-    return pa.Array.from_buffers(pa.bool_(), flags.size, [None, packed])
-
-
 def _lists(sequences: _Sequences, used: np.ndarray) -> list[pa.ListArray]:
     offsets, unused = list_offsets(sequences.lengths), pa.array(~used)
-    values = (pa.array(sequences.ids), _bits(sequences.mask))
+    values = (pa.array(sequences.ids), to_bits(sequences.mask))
     return [pa.ListArray.from_arrays(offsets, v, mask=unused) for v in values]

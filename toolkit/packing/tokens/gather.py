@@ -14,6 +14,7 @@ plain indexing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -66,38 +67,64 @@ def gather(
     that of the result, whatever the size of the memory-mapped tables behind it.
     Raises IndexError for a row outside its table.
     """
-    groups = list(_by_chunk(tables, which_table, which_row, column))
-    starts, lengths = np.zeros(len(which_row), np.int64), np.zeros(len(which_row), np.int64)
-    for chunk, places, rows in groups:
+    runs = _runs(tables, which_table, which_row, column)
+    targets = np.cumsum(runs.lengths) - runs.lengths
+    out = np.empty(int(runs.lengths.sum()), np.bool_ if runs.bits else np.int32)
+    _copy(runs, targets, out)
+    return out, runs.lengths
+
+
+def gather_into(
+    tables: Sequence[pa.Table],
+    which_table: np.ndarray,
+    which_row: np.ndarray,
+    column: str,
+    lengths: np.ndarray,
+    targets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """As ``gather``, with row i at ``out[targets[i]:]``, where somebody has room for ``lengths[i]`` values.
+
+    ``lengths`` and ``targets`` int64 [rows]; ``out`` int32 or bool. Raises ValueError for a row of
+    another length.
+    """
+    runs = _runs(tables, which_table, which_row, column)
+    if not np.array_equal(runs.lengths, lengths):
+        raise ValueError(f"{column}: a row is not as long as it was said to be")
+    _copy(runs, np.ascontiguousarray(targets, np.int64), out)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Where the rows asked for lie: a chunk and the places that it fills, and ``starts`` in its values."""
+
+    groups: list[tuple[pa.Array, np.ndarray]]
+    starts: np.ndarray  # int64 [rows]
+    lengths: np.ndarray  # int64 [rows]
+
+    @property
+    def bits(self) -> bool:
+        return any(pa.types.is_boolean(chunk.type.value_type) for chunk, _ in self.groups)
+
+
+def _runs(tables: Sequence[pa.Table], which_table: np.ndarray, which_row: np.ndarray, column: str) -> _Runs:
+    groups, starts, lengths = [], np.zeros(len(which_row), np.int64), np.zeros(len(which_row), np.int64)
+    for chunk, places, rows in _by_chunk(tables, which_table, which_row, column):
         offsets = chunk.offsets.to_numpy()
         starts[places] = offsets[rows]
         lengths[places] = offsets[rows + 1] - offsets[rows]
-    targets = np.cumsum(lengths) - lengths
-    bits = any(pa.types.is_boolean(chunk.type.value_type) for chunk, _, _ in groups)
-    out = np.empty(int(lengths.sum()), np.uint8 if bits else np.int32)
-    for chunk, places, _ in groups:
+        groups.append((chunk, places))
+    return _Runs(groups, starts, lengths)
+
+
+def _copy(runs: _Runs, targets: np.ndarray, out: np.ndarray) -> None:
+    bits = runs.bits
+    for chunk, places in runs.groups:
         if len(chunk.values):
             source, shift = _buffer(chunk.values, bits)
             copy = copy_bit_runs if bits else copy_runs
-            copy(source, starts[places] + shift, lengths[places], targets[places], out)
-    return (out.view(np.bool_) if bits else out), lengths
-
-
-def only(
-    tables: Sequence[pa.Table], which_table: np.ndarray, which_row: np.ndarray, columns: Sequence[str]
-) -> pa.Table:
-    """Chosen rows (arguments as ``gather``) in memory of their own: text and list columns, nulls empty.
-
-    A row read from a mapped file costs the pages around it for as long as the file is mapped.
-    """
-    made = {}
-    for name in columns:
-        if pa.types.is_string(tables[0].schema.field(name).type):
-            made[name] = gather_text(tables, which_table, which_row, name)
-        else:
-            values, lengths = gather(tables, which_table, which_row, name)
-            made[name] = pa.ListArray.from_arrays(list_offsets(lengths), pa.array(values))
-    return pa.table(made)
+            into = out.view(np.uint8) if bits else out
+            copy(source, runs.starts[places] + shift, runs.lengths[places], targets[places], into)
 
 
 def gather_text(

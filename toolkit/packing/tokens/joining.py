@@ -13,6 +13,7 @@ one other character would make Python hold, and the library convert, a whole chu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -70,14 +71,26 @@ def _runs(
     While the library encodes a batch, on its own threads, the next is made and the last is read.
     """
     call = encoder.joined or encoder.alone
+    batches = _batches(encoder, data, starts, stops)
+    if one_thread():
+        for batch in batches:
+            yield from _read(encoder, data, starts, stops, batch, call([text for _, text in batch]))
+        return
     before: list[tuple[list[_Chunk], Future]] = []
     with ThreadPoolExecutor(1) as pool:
-        for batch in _batches(encoder, data, starts, stops):
+        for batch in batches:
             before.append((batch, pool.submit(call, [text for _, text in batch])))
             if len(before) > 1:
-                yield from _read(encoder, data, starts, stops, *before.pop(0))
+                batch, encoded = before.pop(0)
+                yield from _read(encoder, data, starts, stops, batch, encoded.result())
         for batch, encoded in before:
-            yield from _read(encoder, data, starts, stops, batch, encoded)
+            yield from _read(encoder, data, starts, stops, batch, encoded.result())
+
+
+def one_thread() -> bool:
+    """Whether threads would be in the way: one core, or other processes that work on the others."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores == 1 or os.environ.get("TOKENIZERS_PARALLELISM") == "false"
 
 
 def _batches(
@@ -112,9 +125,9 @@ def _read(
     starts: np.ndarray,
     stops: np.ndarray,
     batch: list[_Chunk],
-    encoded: Future,
+    encoded: list[np.ndarray],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for (rows, _), ids in zip(batch, encoded.result(), strict=True):
+    for (rows, _), ids in zip(batch, encoded, strict=True):
         if encoder.joined is None or _count(ids, encoder.end) != rows.size:
             each = [ids] if encoder.joined is None else encoder.alone(_texts(data, starts, stops, rows))
             ids = np.concatenate([part for one in each for part in (one, [encoder.end])])

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from toolkit.kernels import text_buffers
 from toolkit.packing.tokens.gather import copy_runs
-from toolkit.packing.tokens.joining import END, Encoder, encode_places
+from toolkit.packing.tokens.joining import END, Encoder, encode_places, one_thread
 
 VERSION = version("tokenizers")
 _RELEASE_1 = not hasattr(Tokenizer, "from_str")  # options go with each call, ids come as NumPy
@@ -126,8 +126,10 @@ def _from_json(spec: Mapping[str, Any]) -> Tokenizer:
 
 def _batch(tokenizer: Tokenizer, texts: list[str]) -> list[np.ndarray]:
     if _RELEASE_1:
-        encoded = tokenizer.encode_batch(texts, add_special_tokens=False, encode_special_tokens=True)
-        return [encoding.ids_array for encoding in encoded]
+        how = {"add_special_tokens": False, "encode_special_tokens": True}
+        if one_thread():  # a batch goes through threads of its own, whatever TOKENIZERS_PARALLELISM says
+            return [tokenizer.encode(text, **how).ids_array for text in texts]
+        return [encoding.ids_array for encoding in tokenizer.encode_batch(texts, **how)]
     # a Python int a token is the only way out of the older releases: let each list die before the next
     encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     return [np.array(encoding.ids, np.uint32) for encoding in encoded]

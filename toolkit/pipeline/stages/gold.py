@@ -29,13 +29,11 @@ from toolkit.storage import (
     digest_json,
     read_ipc,
     read_parquet,
-    write_parquet,
 )
 
 TOKENS_A_PART = 1 << 22
 ROWS_A_PART = 1 << 13
 MAPPED = 64 << 20  # bytes of token files
-_PACKED = ("id", "input_ids", "loss_mask")
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,15 @@ class GoldJob:
     def run(self) -> list[PartManifest]:
         """See Job."""
         begin(manifest_beside(self.output))
-        folder = self.lake / WORK / "gold"
-        starts = np.load(folder / f"{self.regime}.starts.npy", mmap_mode="r")[self.start : self.stop + 1]
-        places = np.load(folder / f"{self.regime}.places.npy", mmap_mode="r")[starts[0] : starts[-1]]
-        table = self._table(np.asarray(places), np.asarray(starts))
+        starts = np.asarray(self._array("starts")[self.start : self.stop + 1])
+        places = np.asarray(self._array("places")[starts[0] : starts[-1]])
+        table = self._table(places, starts)
         template, pinned = pinned_at(self.lake, self.template_sha256, self.tokenizer_sha256)
         how = PACKING[self.regime] | {"over": self.settings.over}
         if self.regime == "sft":
             how["method"] = self.settings.method
-        write_parquet(self.output, packing.with_metadata(table, pinned, self.settings.context, how, template))
+        marked = packing.with_metadata(table, pinned, self.settings.context, how, template)
+        packing.write_gold(self.output, marked)
         outputs = [Output.of(self.lake, self.output, len(table))]
         ids, tokens = gold_ids(table)
         group = Group(len(ids), tokens, IdHash.of(ids))
@@ -108,16 +106,25 @@ class GoldJob:
         self, paths: Sequence[Path], table_of: np.ndarray, rows: np.ndarray, starts: np.ndarray
     ) -> pa.Table:
         """Gold rows of these documents; a few files are mapped at a time, while their rows are copied."""
+        lengths = np.asarray(self._array("lengths")[starts[0] : starts[-1]])
+        begins = np.cumsum(lengths) - lengths
+        ids, mask = np.empty(int(lengths.sum()), np.int32), np.empty(int(lengths.sum()), np.bool_)
         group_of = np.cumsum([path.stat().st_size for path in paths]) // MAPPED
-        numbers = np.unique(group_of)
-        copies, row_of = [], np.empty(len(rows), np.int64)
-        for number in numbers:
+        names, order = [], []
+        for number in np.unique(group_of):
             mine = np.flatnonzero(group_of[table_of] == number)
             first, last = np.searchsorted(group_of, [number, number + 1])
-            tables = [read_ipc(path) for path in paths[first:last]]
-            copies.append(packing.only(tables, table_of[mine] - first, rows[mine], _PACKED))
-            row_of[mine] = np.arange(len(mine))
-        return packing.pack_table(copies, np.searchsorted(numbers, group_of[table_of]), row_of, starts)
+            which = [read_ipc(path) for path in paths[first:last]], table_of[mine] - first, rows[mine]
+            packing.gather_into(*which, "input_ids", lengths[mine], begins[mine], ids)
+            packing.gather_into(*which, "loss_mask", lengths[mine], begins[mine], mask)
+            names.append(packing.gather_text(*which))
+            order.append(mine)
+        names = pa.chunked_array(names).take(pa.array(np.argsort(np.concatenate(order)))).combine_chunks()
+        return packing.packed_table(ids, mask, names, lengths, starts)
+
+    def _array(self, name: str) -> np.ndarray:
+        """What ``gold_jobs`` saved of the regime."""
+        return np.load(self.lake / WORK / "gold" / f"{self.regime}.{name}.npy", mmap_mode="r")
 
     def _key(self) -> str:
         inputs = {"content": self.content, "rows": [self.start, self.stop]}
@@ -142,6 +149,7 @@ def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
         order, starts, size = _rows(regime, lengths, jobs[0].settings)
         folder = lake / WORK / "gold"
         save_array(folder / f"{regime}.places.npy", places[order])
+        save_array(folder / f"{regime}.lengths.npy", lengths[order])
         save_array(folder / f"{regime}.starts.npy", starts)
         holders = np.unique(places[:, 0])
         content = digest_json([[jobs[number].part, jobs[number].silver_sha256] for number in holders])

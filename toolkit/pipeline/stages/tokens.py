@@ -246,6 +246,13 @@ def named_template(base: Path, settings: Packing) -> str:
     return settings.template if settings.template in TEMPLATES else str(base / settings.template)
 
 
+def load_named(base: Path, settings: Packing) -> None:
+    """RequestError unless the template and the tokenizer will do; what is loaded is kept for their turn."""
+    template = packing.read_template(named_template(base, settings))
+    if settings.tokenizer is not None:
+        packing.load(base / settings.tokenizer, template.tokens, template.pad)
+
+
 @functools.lru_cache(maxsize=1)
 def pinned_at(lake: Path, template: str, tokenizer: str) -> tuple[packing.Template, packing.Pinned]:
     """The template and the tokenizer that lie in a lake, read once a process; the hashes tell them apart."""
