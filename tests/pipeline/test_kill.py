@@ -128,3 +128,24 @@ def _group(leader):
             if int(fields[3]) == leader and fields[0] != "Z":
                 found.append(int(folder.name))
     return found
+
+
+@pytest.mark.parametrize(
+    "moment", [".work/refined/b/*.npy", ".work/dedup/verdict.arrow", ".work/tokens/a/*.arrow"]
+)
+def test_killed_with_its_machine_what_had_not_reached_the_disk_is_made_again(tmp_path, whole, moment):
+    spec, work = small_world(tmp_path, SHARDS), tmp_path / "lake" / ".work"
+    process = start(spec, "--workers", "1")
+    wait_for(tmp_path / "lake", moment, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    files = [path for path in work.rglob("*") if path.is_file() and path.parent != work]
+    for path in files:  # sizes and names had reached it, contents had not
+        if not path.name.endswith(".json"):
+            path.write_bytes(bytes(path.stat().st_size))
+    assert files
+    if (work / "boot").exists():
+        (work / "boot").write_text("another")
+    toolkit.run(spec, workers=1)
+    assert tree(tmp_path / "lake") == whole
+    assert toolkit.audit(tmp_path / "lake").ok

@@ -36,6 +36,7 @@ from toolkit.pipeline.workers import Workers, device_of
 from toolkit.storage import (
     Ledger,
     PartManifest,
+    begin_scratch,
     clean_leftovers,
     locked,
     read_ipc,
@@ -121,6 +122,7 @@ def _to_folder(
     make_folder(out)
     with locked(out):
         clean_leftovers(out)
+        begin_scratch(out)
         (out / LEDGER).unlink(missing_ok=True)
         parts = text_parts(inputs, out / WORK)
         write_parquet(out / WORK / ITEMS, items)

@@ -50,6 +50,7 @@ from toolkit.storage import (
     Ledger,
     Output,
     PartManifest,
+    begin_scratch,
     clean_leftovers,
     locked,
     read_array,
@@ -137,6 +138,7 @@ def _into(
     claim(out, "dedup", {INDEX})
     with locked(out):
         clean_leftovers(out)
+        begin_scratch(out)
         parts = text_parts(inputs, out / WORK)
         key = job_key(
             "dedup", parts=[part.identity() for part in parts], text=text,

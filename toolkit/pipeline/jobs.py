@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toolkit.kernels import Device, using
-from toolkit.storage import PartManifest, digest_json, sha256_bytes
+from toolkit.storage import SCRATCH, PartManifest, digest_json, sha256_bytes
 
-WORK = ".work"
+WORK = SCRATCH
 
 _LIBRARIES = ("jinja2", "msgspec", "numba", "numpy", "pyarrow", "tokenizers", "toolkit")
 _OPTIONAL = ("pypdf", "selectolax")  # what HTML and PDF are read with, where installed

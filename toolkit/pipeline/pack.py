@@ -37,6 +37,7 @@ from toolkit.storage import (
     Ledger,
     Output,
     PartManifest,
+    begin_scratch,
     clean_leftovers,
     locked,
     sha256_file,
@@ -86,6 +87,7 @@ def pack(
     with Workers(workers, cluster) as pool, locked(folder):
         runner = Runner(pool, progress or Silent())
         clean_leftovers(folder)
+        begin_scratch(folder)
         parts = text_parts(named, folder / WORK, PART_BYTES)
         identity = [part.identity() for part in parts]
         pins = Pins(sha256_file(given), None if settings.template in TEMPLATES else sha256_file(Path(ready)))

@@ -1,10 +1,11 @@
 """How bytes reach disk: atomic files, shards, content hashes, ledgers and manifests."""
 
-from toolkit.storage.atomic import clean_leftovers, write_atomic, writing
+from toolkit.storage.atomic import begin_scratch, clean_leftovers, write_atomic, writing
 from toolkit.storage.digest import IdHash, digest_json, sha256_bytes, sha256_file
 from toolkit.storage.ledger import Group, Ledger
 from toolkit.storage.lock import locked
 from toolkit.storage.manifest import Output, PartManifest, read_json, write_json
+from toolkit.storage.scratch import SCRATCH
 from toolkit.storage.shard import (
     LEVELS,
     open_shard,
@@ -29,11 +30,13 @@ from toolkit.storage.tables import (
 __all__ = [
     "LEVELS",
     "ROW_GROUP",
+    "SCRATCH",
     "Group",
     "IdHash",
     "Ledger",
     "Output",
     "PartManifest",
+    "begin_scratch",
     "clean_leftovers",
     "digest_json",
     "locked",

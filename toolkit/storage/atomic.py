@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
+from toolkit.storage.scratch import MARK, SCRATCH, boot, is_scratch, line_of
 
 PREFIX = ".tmp-"
 
@@ -41,15 +43,18 @@ def writing(path: Path, last: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path``.
 
     A file that is not the ``last`` of several in one folder leaves it to the last, the manifest, to
-    sync the folder. Raises ToolkitError when the disk refuses; the temporary file is removed then.
+    sync the folder; scratch is not synced (see ``scratch``). Raises ToolkitError when the disk refuses;
+    the temporary file is removed then.
     """
     temporary = path.with_name(f"{PREFIX}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        kept = not is_scratch(path)
+        if kept:
+            _sync(temporary)
         temporary.replace(path)
-        if last:
+        if last and kept:
             _sync(path.parent)
     except OSError as error:
         _discard(temporary)
@@ -71,6 +76,23 @@ def clean_leftovers(folder: Path) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def begin_scratch(folder: Path) -> None:
+    """Throw away the scratch that another boot left in ``folder``, and mark it; asked under its lock.
+
+    Files directly in ``.work`` are no scratch, and stay.
+    """
+    work, here = folder / SCRATCH, boot()
+    before = line_of(work / MARK)
+    if before not in (None, here):
+        for path in filter(Path.is_dir, list(work.iterdir())):
+            shutil.rmtree(path)
+        _sync(work)
+    if here is not None:
+        write_atomic(work / MARK, here.encode())
+    elif before is not None:
+        (work / MARK).unlink()
 
 
 def _discard(temporary: Path) -> None:
