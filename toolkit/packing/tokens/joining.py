@@ -24,7 +24,7 @@ from numba import types
 
 from toolkit.errors import RequestError
 from toolkit.kernels.block import copy
-from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, U32S, kernel, pointer
+from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, OUT_I64S, kernel, pointer
 
 END = "\x1f\x1e\x1d\x1c"
 BATCH, CHUNK = 2 << 20, 8 << 10  # bytes: encoded in one call; handed to one thread as one text
@@ -54,9 +54,14 @@ def encode_places(
     # two bytes a token is a poor tokenizer's rate on prose; what needs more room gets it
     ids, at = np.empty(64 + int((stops - starts).sum()) // 2, np.int32), 0
     for rows, run in _runs(encoder, data, starts, stops):
-        if at + run.size > ids.size:
-            ids = np.concatenate([ids[:at], np.empty(ids.size + run.size, np.int32)])
-        at = _without_ends(run, encoder.end, rows, ids, at, begins, lengths)
+        after = -1
+        while after < 0:
+            if at + run.size > ids.size:
+                ids = np.concatenate([ids[:at], np.empty(ids.size + run.size, np.int32)])
+            after = _without_ends(run, encoder.end, rows, ids, at, begins, lengths)
+            if after < 0:  # a text holds an END of its own
+                run = _ended(encoder, encoder.alone(_texts(data, starts, stops, rows)))
+        at = after
     return ids[:at], begins, lengths
 
 
@@ -74,7 +79,7 @@ def _runs(
     batches = _batches(encoder, data, starts, stops)
     if one_thread():
         for batch in batches:
-            yield from _read(encoder, data, starts, stops, batch, call([text for _, text in batch]))
+            yield from _read(encoder, batch, call([text for _, text in batch]))
         return
     before: list[tuple[list[_Chunk], Future]] = []
     with ThreadPoolExecutor(1) as pool:
@@ -82,9 +87,9 @@ def _runs(
             before.append((batch, pool.submit(call, [text for _, text in batch])))
             if len(before) > 1:
                 batch, encoded = before.pop(0)
-                yield from _read(encoder, data, starts, stops, batch, encoded.result())
+                yield from _read(encoder, batch, encoded.result())
         for batch, encoded in before:
-            yield from _read(encoder, data, starts, stops, batch, encoded.result())
+            yield from _read(encoder, batch, encoded.result())
 
 
 def one_thread() -> bool:
@@ -120,18 +125,19 @@ def _windows(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, size: int)
 
 
 def _read(
-    encoder: Encoder,
-    data: np.ndarray,
-    starts: np.ndarray,
-    stops: np.ndarray,
-    batch: list[_Chunk],
-    encoded: list[np.ndarray],
+    encoder: Encoder, batch: list[_Chunk], encoded: list[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for (rows, _), ids in zip(batch, encoded, strict=True):
-        if encoder.joined is None or _count(ids, encoder.end) != rows.size:
-            each = [ids] if encoder.joined is None else encoder.alone(_texts(data, starts, stops, rows))
-            ids = np.concatenate([part for one in each for part in (one, [encoder.end])])
-        yield rows, ids.astype(np.uint32, copy=False).view(np.int32)
+        if encoder.joined is None:
+            yield rows, _ended(encoder, [ids])
+        else:
+            yield rows, ids.astype(np.uint32, copy=False).view(np.int32)
+
+
+def _ended(encoder: Encoder, each: list[np.ndarray]) -> np.ndarray:
+    """The ids of texts that were encoded alone, an end after each."""
+    ended = np.concatenate([part for ids in each for part in (ids, [encoder.end])])
+    return ended.astype(np.uint32).view(np.int32)
 
 
 def _joined(
@@ -184,27 +190,23 @@ def _join(data, starts, stops, rows, end, out):
         at += size + end.size
 
 
-@kernel(types.int64(U32S, types.int64), inline=False)
-def _count(ids, end):
-    """How many ids are an end."""
-    found = 0
-    for id_ in ids:
-        found += id_ == end
-    return found
-
-
 @kernel(
     types.int64(I32S, types.int64, I64S, types.Array(types.int32, 1, "C"), types.int64, OUT_I64S, OUT_I64S),
     inline=False,
 )
 def _without_ends(ids, end, rows, out, at, begins, lengths):
-    """Copy all ids but the ends to ``out`` from ``at`` on, and note where each row's are; return the next."""
+    """Copy all ids but the ends to ``out`` from ``at`` on, note where each row's are, and return the next.
+
+    -1 unless there are as many ends as rows; what was copied then means nothing.
+    """
     begin, text = at, 0
     for id_ in ids:
         if id_ == end:
+            if text == rows.size:
+                return -1
             begins[rows[text]], lengths[rows[text]] = begin, at - begin
             begin, text = at, text + 1
         else:
             out[at] = id_
             at += 1
-    return at
+    return at if text == rows.size else -1
