@@ -23,7 +23,7 @@ from toolkit.pipeline.deliveries import listing_of, read_deliveries, without_cha
 from toolkit.pipeline.plan import EVAL_ITEMS, Plan, make_plan
 from toolkit.pipeline.processes import ENOUGH_TO_REFINE, start_early
 from toolkit.pipeline.progress import Progress, Silent
-from toolkit.pipeline.publish import MANIFEST, REPORT, drop_work, publish, published, run_key, unpublish
+from toolkit.pipeline.publish import REPORT, drop_work, publish, published, run_key, unpublish
 from toolkit.pipeline.result import Run
 from toolkit.pipeline.runner import Runner
 from toolkit.pipeline.spec.reader import load_spec
@@ -67,12 +67,7 @@ def run(
     with Workers(workers, cluster, device=picked) as pool:
         lake = spec.lake_path
         dead = Tombstones.read(lake)
-        with ThreadPoolExecutor(1) as aside:  # files are hashed without Python, which may load meanwhile
-            if not (lake / MANIFEST).exists():
-                from toolkit.pipeline.stages.tokens import load_named
-
-                aside.submit(load_named, spec.base, spec.packing)  # what is wrong is said in its turn
-            plan = make_plan(spec, frozenset(dead.sources))
+        plan = make_plan(spec, frozenset(dead.sources))
         spec = dated(spec)
         make_folder(lake)
         with locked(lake):
