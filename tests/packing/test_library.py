@@ -49,9 +49,10 @@ def test_texts_in_company_get_the_ids_that_they_get_alone(pinned, many):
 
 
 @hostile
-@given(many=some)
-def test_wherever_batches_and_chunks_are_cut(pinned, many):
+@given(many=some, threads=st.booleans())
+def test_wherever_batches_and_chunks_are_cut_with_threads_and_without(pinned, many, threads):
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENIZERS_PARALLELISM", "true" if threads else "false")
         patch.setattr(joining, "BATCH", 64)
         patch.setattr(joining, "CHUNK", 16)
         assert runs(pinned.library.encode(pa.array(many, pa.string()))) == one_by_one(pinned, many)
