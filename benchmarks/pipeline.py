@@ -1,11 +1,11 @@
 """The main job end to end: time, memory, and a verdict against the truth planted in its input.
 
     python -m benchmarks.pipeline [--records 50000] [--repeat 3]
-    python -m benchmarks.pipeline --speed [--megabytes 500] [--repeat 1] --tokenizer tokenizer.json
+    python -m benchmarks.pipeline --speed [--alone] [--megabytes 500] [--repeat 1] --tokenizer tokenizer.json
 
 The first writes messy dumps, runs the main job on them (each repetition a fresh process and a fresh
 lake), audits the result, and compares what became of every planted record with ``truth.parquet``. The
-second runs it beside a chain of other tools (``pipeline_chain``), where they are installed: pip install
+second runs it beside a chain of other tools (``pipeline_chain``), where they are installed, or alone (a chain takes ten times as long): pip install
 'datatrove[io]' 'xxhash<4' datasets transformers trl. Results, every repetition included, go to
 ``benchmarks/results/<machine>/pipeline.json``, part by part; README's tables are copied from there.
 """
@@ -46,9 +46,9 @@ def main() -> None:
     options = _options()
     if options.speed:
         where = options.megabytes, options.cores, options.repeat, options.tokenizer, options.python
-        found = pipeline_speed.speed(*where)
+        found = pipeline_speed.speed(*where, *([("toolkit",)] if options.alone else []))
         print(pipeline_speed.table(found))
-        launch.record("pipeline", "speed", found, pipeline_speed.PEERS)
+        launch.record("pipeline", "alone" if options.alone else "speed", found, pipeline_speed.PEERS)
         return
     with tempfile.TemporaryDirectory() as folder:
         dumps = Path(folder) / "dumps"
@@ -180,6 +180,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--speed", action="store_true", help="beside a chain of other tools")
+    parser.add_argument("--alone", action="store_true", help="--speed without the chain")
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--cores", type=int, default=usable_cores())
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, for --speed")

@@ -13,7 +13,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -75,14 +75,16 @@ def _long(line: bytes) -> bytes:
     return json.dumps(chat, ensure_ascii=False).encode() + b"\n"
 
 
-def speed(megabytes: int, cores: int, repeat: int, tokenizer: Path, python: Path) -> dict[str, Any]:
+def speed(
+    megabytes: int, cores: int, repeat: int, tokenizer: Path, python: Path, who: Collection[str] = CHAINS
+) -> dict[str, Any]:
     """One row a contestant, every repetition included; ``python`` runs ours.
 
     It may be that of another environment: transformers holds the tokenizers library back.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = write_chats(Path(folder) / "in", megabytes, cores)
-        names = [name for name in CHAINS if all(find_spec(p) for p in _packages(name))]
+        names = [name for name in CHAINS if name in who and all(find_spec(p) for p in _packages(name))]
         left: dict[str, Row] = {}
 
         def one(name: str) -> launch.Run:
@@ -98,7 +100,7 @@ def speed(megabytes: int, cores: int, repeat: int, tokenizer: Path, python: Path
             return found
 
         runs = launch.take_turns(names, one, repeat)
-    rows = [_row(name, runs.get(name, []), left.get(name, {}), made) for name in CHAINS]
+    rows = [_row(name, runs.get(name, []), left.get(name, {}), made) for name in CHAINS if name in who]
     return {**made, "cores": cores, "rows": rows}
 
 
