@@ -5,9 +5,10 @@
 
 The first writes messy dumps, runs the main job on them (each repetition a fresh process and a fresh
 lake), audits the result, and compares what became of every planted record with ``truth.parquet``. The
-second runs it beside a chain of other tools (``pipeline_chain``), where they are installed, or alone (a chain takes ten times as long): pip install
-'datatrove[io]' 'xxhash<4' datasets transformers trl. Results, every repetition included, go to
-``benchmarks/results/<machine>/pipeline.json``, part by part; README's tables are copied from there.
+second runs it beside a chain of other tools (``pipeline_chain``), where they are installed: pip install
+'datatrove[io]' 'xxhash<4' datasets transformers trl. ``--alone`` leaves the chain out, which takes ten
+times as long. Results, every repetition included, go to ``benchmarks/results/<machine>/pipeline.json``,
+part by part; README's tables are copied from there.
 """
 
 from __future__ import annotations
