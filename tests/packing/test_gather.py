@@ -100,3 +100,13 @@ def test_a_row_of_another_length_than_said_is_refused():
     table = make_table([[[1, 2]]])
     with pytest.raises(ValueError, match="not as long"):
         gather_into([table], [0], [0], "input_ids", np.array([1]), np.array([0]), np.zeros(2, np.int32))
+
+
+@pytest.mark.parametrize("target", [-1, 1])
+def test_a_row_without_room_is_refused(target):
+    table, whole = make_table([[[1, 2]]]), np.full(6, 9, np.int32)
+    with pytest.raises(ValueError, match="no room"):
+        gather_into([table], [0], [0], "input_ids", np.array([2]), np.array([target]), whole[2:4])
+    with pytest.raises(ValueError, match="no room"):
+        gather_into([table], [0], [0], "loss_mask", np.array([2]), np.array([0]), whole[2:4])
+    assert whole.tolist() == [9] * 6

@@ -80,6 +80,17 @@ def test_an_added_token_made_of_the_same_characters_switches_joining_off(trained
     assert ids[0] == token["id"]
 
 
+def test_a_tokenizer_that_says_end_by_itself_is_refused():
+    """Never the library's, but an encoder may be anybody's."""
+
+    def call(texts):
+        return [np.array([7], np.uint32) for _ in texts]
+
+    data = np.frombuffer(b"ab", np.uint8)
+    with pytest.raises(ValueError, match="none of its own"):
+        joining.encode_places(joining.Encoder(call, call, 7), data, np.array([0, 1]), np.array([1, 2]))
+
+
 def test_bytes_that_are_no_text_are_refused(pinned):
     broken = pa.array([b"fine", b"\xff\xfe"], pa.binary()).cast(pa.large_binary()).view(pa.large_string())
     with pytest.raises(RequestError, match=r"not UTF-8.*b'\\xff\\xfe"):

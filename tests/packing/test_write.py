@@ -129,6 +129,19 @@ def test_it_is_smaller_than_arrows(tmp_path):
     assert (tmp_path / "a.parquet").stat().st_size < (tmp_path / "b.parquet").stat().st_size
 
 
+def test_pages_of_texts_are_cut_by_their_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "PAGE", 1000)
+    sizes = []
+    page = write._page
+    monkeypatch.setattr(
+        write, "_page", lambda file, kind, head, data: sizes.append(len(data)) or page(file, kind, head, data)
+    )
+    table = pa.table({"a": pa.array([["é" * (k % 90)] * (k % 3) for k in range(400)], NAMES)})
+    write_gold(tmp_path / "a.parquet", table)
+    assert len(sizes) > 20 and max(sizes) < 1000 + 2 * 180 + 400
+    assert read(tmp_path / "a.parquet").equals(table)
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -137,12 +150,19 @@ def test_it_is_smaller_than_arrows(tmp_path):
         pa.table({"a": pa.array([1.5])}),
         pa.table({"a": pa.array([[[1]]], pa.list_(IDS))}),
         GOLD_SFT.empty_table(),
+        pa.table([[1]], schema=pa.schema([pa.field("a", pa.int32(), nullable=False)])),
+        pa.table([[[1]]], schema=pa.schema([("a", pa.list_(pa.field("x", pa.int32(), nullable=False)))])),
     ],
 )
 def test_other_tables_go_by_arrow(tmp_path, table):
     write_gold(tmp_path / "a.parquet", table)
     assert pq.ParquetFile(tmp_path / "a.parquet").metadata.created_by != "toolkit"
     assert read(tmp_path / "a.parquet").equals(table)
+
+
+def test_a_table_without_columns_is_arrows_matter(tmp_path):
+    write_gold(tmp_path / "a.parquet", pa.table({"a": pa.array([1], pa.int32())}).select([]))
+    assert pq.read_metadata(tmp_path / "a.parquet").num_columns == 0
 
 
 @pytest.mark.skipif(find_spec("duckdb") is None, reason="duckdb is not installed")
@@ -200,6 +220,8 @@ def test_a_mask_with_a_null_is_refused():
 
 def test_thrift_integers_and_lists_are_those_of_its_specification():
     assert thrift.i32(-1) == (5, b"\1")
+    with pytest.raises(ValueError, match="32 bits"):
+        thrift.i32(1 << 31)
     assert thrift.i32(50399) == (5, b"\xbe\x93\x06")
     assert thrift.i64(-(2**63)) == (6, b"\xff" * 9 + b"\1")
     assert thrift.many([thrift.i32(1)] * 15) == (9, b"\xf5\x0f" + b"\2" * 15)

@@ -4,8 +4,22 @@ import os
 
 import pytest
 
-from toolkit.storage import SCRATCH, atomic, begin_scratch, scratch, write_atomic
+from toolkit.storage import (
+    SCRATCH,
+    atomic,
+    clean_leftovers,
+    drop_scratch,
+    mark_scratch,
+    scratch,
+    write_atomic,
+)
 from toolkit.storage.scratch import MARK, is_scratch
+
+
+def begin_scratch(folder):
+    """As every verb does when it begins."""
+    clean_leftovers(folder)
+    mark_scratch(folder)
 
 
 @pytest.fixture
@@ -79,3 +93,50 @@ def test_what_was_synced_before_there_was_a_mark_stays(tmp_path, monkeypatch):
     in_boot(monkeypatch, "one")
     begin_scratch(tmp_path)
     assert (tmp_path / SCRATCH / "gold" / "a").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"one\ntwo"])
+def test_a_damaged_mark_is_another_boots(tmp_path, monkeypatch, damage):
+    in_boot(monkeypatch, "one")
+    begin_scratch(tmp_path)
+    write_atomic(tmp_path / SCRATCH / "gold" / "a", b"x")
+    (tmp_path / SCRATCH / MARK).write_bytes(damage)
+    assert not is_scratch(tmp_path / SCRATCH / "gold" / "a")
+    begin_scratch(tmp_path)
+    assert not (tmp_path / SCRATCH / "gold").exists()
+
+
+def test_a_link_in_lost_scratch_goes_and_what_it_names_stays(tmp_path, monkeypatch):
+    in_boot(monkeypatch, "one")
+    begin_scratch(tmp_path / "lake")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "lake" / SCRATCH / "tokens").symlink_to(tmp_path / "elsewhere")
+    in_boot(monkeypatch, "two")
+    begin_scratch(tmp_path / "lake")
+    assert (tmp_path / "elsewhere").exists()
+    assert not (tmp_path / "lake" / SCRATCH / "tokens").exists()
+
+
+def test_scratch_is_never_there_without_its_mark(tmp_path, monkeypatch):
+    in_boot(monkeypatch, "one")
+    begin_scratch(tmp_path)
+    for name in ("aaa", "tokens", "zzz"):
+        write_atomic(tmp_path / SCRATCH / name / "a", b"x")
+    unlink, seen = os.unlink, []
+
+    def watched(path, *args, **options):
+        seen.append(str(path))
+        if str(path).endswith(MARK):
+            assert [path.name for path in (tmp_path / SCRATCH).iterdir()] == [MARK]
+        unlink(path, *args, **options)
+
+    monkeypatch.setattr(os, "unlink", watched)
+    drop_scratch(tmp_path)
+    assert any(name.endswith(MARK) for name in seen)
+    assert not (tmp_path / SCRATCH).exists()
+    drop_scratch(tmp_path)
+
+
+def test_a_folder_without_scratch_is_not_marked_by_a_look(tmp_path):
+    clean_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,6 @@ left has the input's format, part for part, and the evidence and the books lie b
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,9 +35,10 @@ from toolkit.pipeline.workers import Workers, device_of
 from toolkit.storage import (
     Ledger,
     PartManifest,
-    begin_scratch,
     clean_leftovers,
+    drop_scratch,
     locked,
+    mark_scratch,
     read_ipc,
     sha256_file,
     write_json,
@@ -122,9 +122,9 @@ def _to_folder(
     make_folder(out)
     with locked(out):
         clean_leftovers(out)
-        begin_scratch(out)
         (out / LEDGER).unlink(missing_ok=True)
         parts = text_parts(inputs, out / WORK)
+        mark_scratch(out)
         write_parquet(out / WORK / ITEMS, items)
         held = sha256_file(out / WORK / ITEMS)
         jobs = [
@@ -146,7 +146,7 @@ def _to_folder(
         ]
         books = {"ledger": ledger.to_dict(), "sets": sets, "parts": written}
         write_json(out / LEDGER, stated | books)
-        shutil.rmtree(out / WORK, ignore_errors=True)
+        drop_scratch(out)
     evidence = pq.read_table(out / EVIDENCE)
     return Decontaminated(out, stated["policy"], ledger.to_dict(), sets, None, evidence)
 

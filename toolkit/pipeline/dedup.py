@@ -11,7 +11,6 @@ OUT/MANIFEST.json                  every file with its sha256, the books, and wh
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -50,9 +49,10 @@ from toolkit.storage import (
     Ledger,
     Output,
     PartManifest,
-    begin_scratch,
     clean_leftovers,
+    drop_scratch,
     locked,
+    mark_scratch,
     read_array,
     read_json,
     write_array,
@@ -138,15 +138,15 @@ def _into(
     claim(out, "dedup", {INDEX})
     with locked(out):
         clean_leftovers(out)
-        begin_scratch(out)
         parts = text_parts(inputs, out / WORK)
         key = job_key(
             "dedup", parts=[part.identity() for part in parts], text=text,
             settings=as_data(settings), against=digests,
         )  # fmt: skip
         if (before := published(out, key)) is not None:
-            shutil.rmtree(out / WORK, ignore_errors=True)
+            drop_scratch(out)
             return _result(out, before, started, False)
+        mark_scratch(out)
         unpublish(out)
         manifest = _build(out, parts, text, settings, held, runner) | {"key": key, "against": digests}
         written = [*out.glob("part-*"), *(out / INDEX).glob("*"), *(out / "quarantine").rglob("part-*")]

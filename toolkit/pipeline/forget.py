@@ -38,7 +38,7 @@ from toolkit.pipeline.spec.tables import Spec
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers, device_of
-from toolkit.storage import begin_scratch, clean_leftovers, locked, read_json, write_json
+from toolkit.storage import clean_leftovers, locked, mark_scratch, read_json, write_json
 
 
 def forget(
@@ -106,7 +106,7 @@ def _check_bronze(lake: Path, root: Mapping[str, Any]) -> None:
 def _rebuild(
     lake: Path, spec: Spec, root: Mapping[str, Any], runner: Runner, started: float
 ) -> dict[str, Any]:
-    begin_scratch(lake)
+    mark_scratch(lake)
     apply_tombstones(lake, spec)
     dead = Tombstones.read(lake)
     listing = listing_without(root, dead.sources)

@@ -6,14 +6,13 @@ other names and writes it. The same request on a whole folder has nothing to do.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import RequestError, ToolkitError
 from toolkit.pipeline.jobs import WORK
-from toolkit.storage import digest_json, read_json, write_json
+from toolkit.storage import digest_json, drop_scratch, read_json, write_json
 
 MANIFEST = "MANIFEST.json"
 TIMINGS = "timings.json"  # alone of all files it differs between runs
@@ -54,4 +53,4 @@ def publish(out: Path, manifest: dict[str, Any], timings: Mapping[str, Any], wri
     manifest["sha256"] = digest_json(manifest)
     write_json(out / TIMINGS, timings)
     write_json(out / MANIFEST, manifest)
-    shutil.rmtree(out / WORK, ignore_errors=True)
+    drop_scratch(out)

@@ -11,7 +11,6 @@ OUT/MANIFEST.json              every file with its sha256, and the books
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +36,10 @@ from toolkit.storage import (
     Ledger,
     Output,
     PartManifest,
-    begin_scratch,
     clean_leftovers,
+    drop_scratch,
     locked,
+    mark_scratch,
     sha256_file,
 )
 
@@ -87,15 +87,15 @@ def pack(
     with Workers(workers, cluster) as pool, locked(folder):
         runner = Runner(pool, progress or Silent())
         clean_leftovers(folder)
-        begin_scratch(folder)
         parts = text_parts(named, folder / WORK, PART_BYTES)
         identity = [part.identity() for part in parts]
         pins = Pins(sha256_file(given), None if settings.template in TEMPLATES else sha256_file(Path(ready)))
         used = as_data(settings) | {name: sha for name, sha in vars(pins).items() if sha}
         key = job_key("pack", parts=identity, settings=used, regime=regime)
         if (before := published(folder, key)) is not None:
-            shutil.rmtree(folder / WORK, ignore_errors=True)
+            drop_scratch(folder)
             return Packed(folder, before, time.perf_counter() - started, False)
+        mark_scratch(folder)
         unpublish(folder)
         manifest = _build(folder, parts, settings, pins, regime, runner) | {"key": key, "settings": used}
         runner.timings["total"] = {"seconds": round(time.perf_counter() - started, 3)}

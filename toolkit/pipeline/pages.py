@@ -11,7 +11,7 @@ import os
 import sys
 
 KEPT = 256 << 20  # bytes that may lie free at the end of the heap
-LARGE = 64 << 20  # bytes from which on an array has pages of its own, given back with it
+LARGE = 32 << 20  # bytes from which on an array has pages of its own; older glibc takes no more
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 _POOL = "ARROW_DEFAULT_MEMORY_POOL"
 
@@ -25,7 +25,8 @@ def keep_pages() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):
         return
-    mallopt(_MMAP_THRESHOLD, LARGE)
+    if not mallopt(_MMAP_THRESHOLD, LARGE):  # the other alone would leave it at 128 kB for good
+        return
     mallopt(_TRIM_THRESHOLD, KEPT)
     if _POOL in os.environ:  # somebody chose
         return

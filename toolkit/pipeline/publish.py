@@ -8,7 +8,6 @@ everything it names; a lake without one is unfinished.
 from __future__ import annotations
 
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from toolkit.pipeline.repairs import repair_files
 from toolkit.pipeline.spec.tables import Spec, as_data
 from toolkit.pipeline.tombstones import NAME as TOMBSTONES
 from toolkit.pipeline.tombstones import Tombstones
-from toolkit.storage import Output, digest_json, read_json, write_json
+from toolkit.storage import Output, digest_json, drop_scratch, read_json, write_json
 
 if TYPE_CHECKING:
     from toolkit.pipeline.bronze_layer import Built
@@ -132,7 +131,7 @@ def drop_work(lake: Path) -> None:
     with ThreadPoolExecutor(usable_cores()) as several:
         for path in (lake / WORK).rglob("*.arrow"):
             several.submit(path.unlink, missing_ok=True)
-    shutil.rmtree(lake / WORK, ignore_errors=True)
+    drop_scratch(lake)
 
 
 def _part_manifests(lake: Path) -> list[Path]:

@@ -33,7 +33,7 @@ from toolkit.pipeline.stages.eval_items import read_eval_items
 from toolkit.pipeline.tombstones import Tombstones
 from toolkit.pipeline.watermarks import read_marks, write_marks
 from toolkit.pipeline.workers import Workers, device_of
-from toolkit.storage import PartManifest, begin_scratch, clean_leftovers, locked, write_atomic, write_parquet
+from toolkit.storage import PartManifest, clean_leftovers, locked, mark_scratch, write_atomic, write_parquet
 from toolkit.storage.atomic import storage_error
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _run_locked(spec: Spec, plan: Plan, dead: Tombstones, runner: Runner, starte
     worked = manifest is None
     if manifest is None:
         _refuse_early(spec, plan, dead)
-        begin_scratch(lake)
+        mark_scratch(lake)
         unpublish(lake)
         write_atomic(lake / "spec.toml", to_toml(spec).encode())
         manifest = _make(spec, plan, runner, started)

@@ -1,6 +1,6 @@
 """How bytes reach disk: atomic files, shards, content hashes, ledgers and manifests."""
 
-from toolkit.storage.atomic import begin_scratch, clean_leftovers, write_atomic, writing
+from toolkit.storage.atomic import clean_leftovers, drop_scratch, mark_scratch, write_atomic, writing
 from toolkit.storage.digest import IdHash, digest_json, sha256_bytes, sha256_file
 from toolkit.storage.ledger import Group, Ledger
 from toolkit.storage.lock import locked
@@ -36,10 +36,11 @@ __all__ = [
     "Ledger",
     "Output",
     "PartManifest",
-    "begin_scratch",
     "clean_leftovers",
     "digest_json",
+    "drop_scratch",
     "locked",
+    "mark_scratch",
     "open_shard",
     "part_of",
     "read_array",

@@ -71,28 +71,52 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def clean_leftovers(folder: Path) -> int:
-    """Remove what killed writers left under ``folder``; return how many files went."""
+    """Remove what killed writers left under ``folder``, and machines that went down; return how many files.
+
+    Of a machine's scratch all goes, and is not counted; what has no whole name is.
+    """
+    _drop_lost(folder / SCRATCH)
     leftovers = [path for path in folder.rglob(f"{PREFIX}*") if path.is_file()]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
 
 
-def begin_scratch(folder: Path) -> None:
-    """Throw away the scratch that another boot left in ``folder``, and mark it; asked under its lock.
+def mark_scratch(folder: Path) -> None:
+    """From here on nobody waits for the disk for what lies in folders under ``.work``; see ``scratch``.
 
-    Files directly in ``.work`` are no scratch, and stay.
+    Asked under the folder's lock, after ``clean_leftovers``.
     """
-    work, here = folder / SCRATCH, boot()
+    mark, here = folder / SCRATCH / MARK, boot()
+    if here is not None and line_of(mark) != here:
+        write_atomic(mark, here.encode())
+
+
+def drop_scratch(folder: Path) -> None:
+    """Remove ``.work``: folders first and their mark after them, so that none is ever there without it."""
+    work = folder / SCRATCH
+    if _dropped(work):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _drop_lost(work: Path) -> None:
+    """Remove what another boot may have lost; files directly in ``.work`` are no scratch, and stay."""
     before = line_of(work / MARK)
-    if before not in (None, here):
-        for path in filter(Path.is_dir, list(work.iterdir())):
-            shutil.rmtree(path)
-        _sync(work)
-    if here is not None:
-        write_atomic(work / MARK, here.encode())
-    elif before is not None:
+    if before not in (None, boot()) and _dropped(work):
         (work / MARK).unlink()
+
+
+def _dropped(work: Path) -> bool:
+    """Remove the folders in ``.work``, for good; whether none is left."""
+    if not work.is_dir():
+        return False
+    for path in list(work.iterdir()):
+        if path.is_symlink():
+            _discard(path)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+    _sync(work)
+    return not any(path.is_dir() for path in work.iterdir())
 
 
 def _discard(temporary: Path) -> None:

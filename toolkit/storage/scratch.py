@@ -3,8 +3,9 @@
 A killed process takes nothing with it that it has written; a machine that goes down takes what has not
 reached the disk. So a run marks its ``.work`` with the machine's boot, and nobody who writes below it in
 that boot waits for the disk. A run that finds the mark of another boot takes what lies there as lost
-(``atomic.begin_scratch``).
-Other machines, which have another boot, and systems that do not tell theirs wait as they do elsewhere.
+(``atomic.clean_leftovers``), and whoever drops a scratch drops its mark last. Other machines, which have
+another boot, and systems that do not tell theirs wait as they do elsewhere. What is not covered: storage
+that loses what it was given while the machine that gave it goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 def boot() -> str | None:
     """What tells this run of this machine's system from any other; None where that is not told."""
-    return line_of(_BOOT)
+    return line_of(_BOOT) or None
 
 
 def is_scratch(path: Path) -> bool:
@@ -32,8 +33,8 @@ def is_scratch(path: Path) -> bool:
 
 
 def line_of(path: Path) -> str | None:
-    """The one line of a file; None where there is none."""
+    """The one line of a file, whatever is in it; None where there is no file."""
     try:
-        return path.read_text().strip() or None
+        return path.read_text("utf-8", "replace").strip()
     except OSError:
         return None

@@ -12,7 +12,9 @@ Value = tuple[int, bytes]
 
 
 def i32(number: int) -> Value:
-    """An integer of 32 bits, or an enumeration's."""
+    """An integer of 32 bits, or an enumeration's; ValueError for a larger one."""
+    if not -(1 << 31) <= number < 1 << 31:
+        raise ValueError(f"{number} is no integer of 32 bits")
     return 5, _varint(number << 1 ^ number >> 31)
 
 

@@ -25,12 +25,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import types
 
-from toolkit.kernels.compile import I32S, OUT_FLAGS, kernel
+from toolkit.kernels.block import copy
+from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, kernel, pointer
 from toolkit.packing.tokens.bits import to_bits, to_flags
 from toolkit.storage import ROW_GROUP, write_parquet, writing
 from toolkit.storage.thrift import Value, binary, i32, i64, many, struct
 
-PAGE = 1 << 20  # values of a page, about
+PAGE = 1 << 20  # values of a page, about, and bytes of a page of texts
 KINDS = 1 << 16  # of numbers in a dictionary
 _MAGIC = b"PAR1"
 _TYPE = {pa.bool_(): 0, pa.int32(): 1, pa.string(): 6}
@@ -49,6 +50,14 @@ class _Column:
     ends: np.ndarray  # int64 [rows + 1]; a column of one value a row: 0, 1, 2, ...
 
     @property
+    def weights(self) -> np.ndarray:
+        """What pages are cut by, before each row and after the last, int64 [rows + 1]: values, or bytes."""
+        if self.kind != pa.string() or not len(self.values):
+            return self.ends
+        offsets = np.frombuffer(self.values.buffers()[1], np.int32)[self.values.offset + self.ends]
+        return offsets.astype(np.int64) - int(offsets[0]) + 4 * self.ends
+
+    @property
     def listed(self) -> bool:
         return len(self.path) > 1
 
@@ -56,7 +65,8 @@ class _Column:
 def write_gold(path: Path, table: pa.Table) -> None:
     """Write a gold table to ``path``, atomically; equal rows give equal bytes, however they are chunked.
 
-    Memory beside the table: a row group (``ROW_GROUP`` rows) twice.
+    Memory beside the table: a row group (``ROW_GROUP`` rows) twice. Raises ValueError for a row whose
+    texts fill a page of 2 GiB.
     """
     if not _is_plain(table):
         write_parquet(path, table)
@@ -69,11 +79,16 @@ def write_gold(path: Path, table: pa.Table) -> None:
 
 
 def _is_plain(table: pa.Table) -> bool:
-    """Whether the table has a row, and int32, string and bool, alone or in lists, and no null."""
-    if not table.num_rows or any(_inner(kind) not in _TYPE for kind in table.schema.types):
+    """Whether the table has rows, and its columns are int32, string or bool, or lists of one; no nulls."""
+    if not table.num_rows or not table.num_columns or not all(map(_plain_field, table.schema)):
         return False
     chunks = [chunk for column in table.columns for chunk in column.chunks]
     return not any(c.null_count or (pa.types.is_list(c.type) and c.flatten().null_count) for c in chunks)
+
+
+def _plain_field(field: pa.Field) -> bool:
+    inner = field.type.value_field if pa.types.is_list(field.type) else field
+    return field.nullable and inner.nullable and inner.type in _TYPE
 
 
 def _footer(table: pa.Table, groups: list[Value]) -> bytes:
@@ -142,7 +157,7 @@ def _chunk(column: _Column, file: BinaryIO) -> tuple[Value, int]:
         plain += _page(file, 2, head, kinds.tobytes())
         about = {11: i64(first)}
     data_at = file.tell()
-    for start, stop in _pages(column.ends):
+    for start, stop in _pages(column.weights):
         begin, end = int(column.ends[start]), int(column.ends[stop])
         sizes = np.diff(column.ends[start : stop + 1])
         entries = int(np.maximum(sizes, 1).sum())
@@ -175,10 +190,10 @@ def _page(file: BinaryIO, kind: int, head: dict[int, Value], data: bytes) -> int
     return len(header) + len(data)
 
 
-def _pages(ends: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Cut rows into pages of about PAGE values."""
-    rows = ends.size - 1
-    cuts = np.searchsorted(ends, np.arange(PAGE, ends[-1], PAGE))
+def _pages(weights: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Cut rows into pages that weigh about PAGE."""
+    rows = weights.size - 1
+    cuts = np.searchsorted(weights, np.arange(PAGE, weights[-1], PAGE))
     edges = [0, *np.unique(cuts[(cuts > 0) & (cuts < rows)]).tolist(), rows]
     yield from pairwise(edges)
 
@@ -251,13 +266,21 @@ def _data(values: pa.Array) -> bytes:
 
 def _texts(values: pa.Array) -> bytes:
     """Texts, each behind its length, int32."""
+    if not len(values):
+        return b""
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1].astype(np.int64)
-    text = np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]]
-    sizes = np.diff(ends)
-    out = np.empty(text.size + 4 * sizes.size, np.uint8)
-    row = np.repeat(np.arange(sizes.size), sizes)
-    out[np.arange(text.size) + 4 * (row + 1)] = text
-    heads = (ends[:-1] - ends[0] + 4 * np.arange(sizes.size))[:, None] + np.arange(4)
-    out[heads] = sizes.astype("<i4").view(np.uint8).reshape(-1, 4)
+    out = np.empty(int(ends[-1] - ends[0]) + 4 * len(values), np.uint8)
+    _behind_lengths(np.frombuffer(data or b"", np.uint8), ends, out)
     return out.tobytes()
+
+
+@kernel(types.void(BYTES, I64S, OUT_BYTES), inline=False)
+def _behind_lengths(data, ends, out):
+    source, target, at = pointer(data), pointer(out), 0
+    for i in range(ends.size - 1):
+        size = ends[i + 1] - ends[i]
+        for k in range(4):
+            target[at + k] = np.uint8(size >> (8 * k) & 0xFF)
+        copy(target, at + 4, source, ends[i], size)
+        at += 4 + size

@@ -85,13 +85,16 @@ def gather_into(
 ) -> None:
     """As ``gather``, with row i at ``out[targets[i]:]``, where somebody has room for ``lengths[i]`` values.
 
-    ``lengths`` and ``targets`` int64 [rows]; ``out`` int32 or bool. Raises ValueError for a row of
-    another length.
+    ``lengths`` and ``targets`` int64 [rows]; ``out`` int32 or bool, as the column. Raises ValueError for
+    a row of another length, or one for which there is no room.
     """
-    runs = _runs(tables, which_table, which_row, column)
+    runs, targets = _runs(tables, which_table, which_row, column), np.ascontiguousarray(targets, np.int64)
     if not np.array_equal(runs.lengths, lengths):
         raise ValueError(f"{column}: a row is not as long as it was said to be")
-    _copy(runs, np.ascontiguousarray(targets, np.int64), out)
+    fits = (targets >= 0) & (targets + runs.lengths <= out.size) & (runs.bits == (out.dtype == np.bool_))
+    if not fits.all():
+        raise ValueError(f"{column}: there is no room for a row where it is to be put")
+    _copy(runs, targets, out)
 
 
 @dataclass(frozen=True)

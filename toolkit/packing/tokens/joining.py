@@ -54,13 +54,16 @@ def encode_places(
     # two bytes a token is a poor tokenizer's rate on prose; what needs more room gets it
     ids, at = np.empty(64 + int((stops - starts).sum()) // 2, np.int32), 0
     for rows, run in _runs(encoder, data, starts, stops):
-        after = -1
-        while after < 0:
+        for again in (False, True):
+            if again:  # a text holds an END of its own
+                run = _ended(encoder, encoder.alone(_texts(data, starts, stops, rows)))
             if at + run.size > ids.size:
                 ids = np.concatenate([ids[:at], np.empty(ids.size + run.size, np.int32)])
             after = _without_ends(run, encoder.end, rows, ids, at, begins, lengths)
-            if after < 0:  # a text holds an END of its own
-                run = _ended(encoder, encoder.alone(_texts(data, starts, stops, rows)))
+            if after >= 0:
+                break
+        else:
+            raise ValueError(f"the tokenizer gives a text the id {encoder.end}, which is none of its own")
         at = after
     return ids[:at], begins, lengths
 

@@ -142,8 +142,7 @@ PACKING = {
 def gold_jobs(lake: Path, jobs: Sequence[TokenJob]) -> list[GoldJob]:
     """Fit the packs and cut each regime's gold into jobs; regimes without a record give none."""
     made: list[GoldJob] = []
-    for regime in REGIMES:
-        places, lengths = _records(jobs, regime)
+    for regime, (places, lengths) in _records(jobs).items():
         if not len(places):
             continue
         order, starts, size = _rows(regime, lengths, jobs[0].settings)
@@ -181,12 +180,14 @@ def _rows(regime: str, lengths: np.ndarray, settings: Packing) -> tuple[np.ndarr
     return np.arange(len(lengths)), np.arange(len(lengths) + 1), ROWS_A_PART
 
 
-def _records(jobs: Sequence[TokenJob], regime: str) -> tuple[np.ndarray, np.ndarray]:
-    """(part, row) of the regime's encoded records, int64 (n, 2), and their lengths in tokens."""
-    places, lengths = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
+def _records(jobs: Sequence[TokenJob]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """(part, row) of each regime's encoded records, int64 (n, 2), and their lengths in tokens."""
+    found = {regime: ([np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]) for regime in REGIMES}
     for number, job in enumerate(jobs):
         encoded = read_ipc(job.output).select(["regime", "tokens"])
-        rows = np.flatnonzero(pc.equal(encoded["regime"], regime).to_numpy().astype(bool))
-        places.append(np.stack([np.full(len(rows), number), rows], axis=1))
-        lengths.append(encoded["tokens"].to_numpy()[rows])
-    return np.concatenate(places), np.concatenate(lengths)
+        tokens = encoded["tokens"].to_numpy()
+        for regime, (places, lengths) in found.items():
+            rows = np.flatnonzero(pc.equal(encoded["regime"], regime).to_numpy().astype(bool))
+            places.append(np.stack([np.full(len(rows), number), rows], axis=1))
+            lengths.append(tokens[rows])
+    return {regime: (np.concatenate(p), np.concatenate(n)) for regime, (p, n) in found.items()}

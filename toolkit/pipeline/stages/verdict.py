@@ -136,14 +136,18 @@ def _with_ends(
 
 
 def _exact_groups(column: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
-    keys = [column["kind"], column["exact_high"], column["exact_low"]]
-    grouped = np.lexsort((place, *keys[::-1]))
-    first = np.ones(len(place), bool)
+    """The most preferred record of those with the same hash; most hashes are there once, and not sorted."""
+    representative = np.arange(len(place))
+    values = np.sort(column["exact_high"])
+    twice = np.unique(values[1:][values[1:] == values[:-1]])
+    some = np.flatnonzero(np.isin(column["exact_high"], twice) & (column["length"] > 0))
+    keys = [column[name][some] for name in ("kind", "exact_high", "exact_low")]
+    grouped = np.lexsort((place[some], *keys[::-1]))
+    first = np.ones(len(some), bool)
     first[1:] = np.any([key[grouped][1:] != key[grouped][:-1] for key in keys], axis=0)
-    first |= column["length"][grouped] == 0
-    representative = np.empty(len(place), np.int64)
     heads = np.flatnonzero(first)
-    representative[grouped] = np.repeat(grouped[heads], np.diff(np.append(heads, len(place))))
+    counts = np.diff(np.append(heads, len(some)))
+    representative[some[grouped]] = np.repeat(some[grouped[heads]], counts)
     return representative
 
 
