@@ -22,7 +22,10 @@ from toolkit.storage.ledger import Ledger
 
 @dataclass(frozen=True)
 class Output:
-    """One file of a task: ``path`` relative to the lake, its sha256, bytes and rows."""
+    """One file of a task: ``path`` relative to the lake, its sha256, bytes and rows.
+
+    Scratch, which nobody is given, has no sha256.
+    """
 
     path: str
     sha256: str
@@ -34,6 +37,11 @@ class Output:
         """Describe the finished file at ``path``, whose ``sha256`` its writer may know already."""
         name = path.relative_to(lake).as_posix()
         return cls(name, sha256 or sha256_file(path), path.stat().st_size, rows)
+
+    @classmethod
+    def scratch(cls, lake: Path, path: Path, rows: int) -> Output:
+        """Describe a finished file that only later stages of the same run read: it is not hashed."""
+        return cls(path.relative_to(lake).as_posix(), "", path.stat().st_size, rows)
 
 
 @dataclass(frozen=True)

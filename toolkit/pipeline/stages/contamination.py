@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import dedup
+from toolkit.pipeline.stages.books import group
 from toolkit.pipeline.stages.canonical_rows import token_estimates
 from toolkit.quality import measure
 from toolkit.records import CANONICAL, compared_text, every_text, evidence, searched_fields
@@ -257,8 +258,8 @@ def _proof(
 def _ledger(before: pa.Table, after: pa.Table, removed: pa.Table, cut: int) -> Ledger:
     gone = {}
     if len(removed):
-        gone["contaminated"] = Group.of(removed["removed_id"].to_pylist(), removed["tokens"].to_pylist())
+        gone["contaminated"] = group(removed["removed_id"], removed["tokens"])
     if cut:
         gone["cut"] = Group(0, cut)
-    groups = [Group.of(t["id"].to_pylist(), t["token_estimate"].to_pylist()) for t in (before, after)]
+    groups = [group(table["id"], table["token_estimate"]) for table in (before, after)]
     return Ledger("decontaminate", "tokens", *groups, removed=gone).check()

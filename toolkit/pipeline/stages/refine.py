@@ -93,7 +93,8 @@ class RefineJob:
             outputs += self._proof(stage, proof)
         self._sketch(treated.table, treated.compared)
         rows = treated.table
-        outputs += [Output.of(self.lake, path, len(rows)) for path in sketch_files(self.stem)[::2]]
+        described = Output.of if self.dedup.index else Output.scratch
+        outputs += [described(self.lake, path, len(rows)) for path in sketch_files(self.stem)[::2]]
         manifest = PartManifest(
             f"refine {self.part}",
             self.key,

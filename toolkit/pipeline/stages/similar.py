@@ -60,7 +60,7 @@ class BandJob:
             "largest_bucket": int(found.largest),
             "crowd": self._crowd(found.crowd),
         }
-        outputs = [Output.of(self.corpus.lake, self.output, len(found))]
+        outputs = [Output.scratch(self.corpus.lake, self.output, len(found))]
         manifest = PartManifest(f"band {self.band} {self.piece}", self._key(), outputs, facts=facts)
         manifest.write(manifest_beside(self.output))
         return [manifest]
@@ -118,7 +118,7 @@ class VerifyJob:
         records = np.asarray(read_array(folder / "order.npy")[positions])
         local = local.reshape(pairs.shape).astype(np.int64)
         save_array(self.output, measure(self.corpus, records, local, self.masks, self.settings))
-        outputs = [Output.of(self.corpus.lake, self.output, len(pairs))]
+        outputs = [Output.scratch(self.corpus.lake, self.output, len(pairs))]
         manifest = PartManifest(f"verify {self.block}", self._key(), outputs)
         manifest.write(manifest_beside(self.output))
         return [manifest]

@@ -152,7 +152,7 @@ class TokenJob:
         stays[good[limited.rows]] = True
         lost = self._proof(table, encoded, np.flatnonzero(~stays))
         cut = np.where(stays, encoded["tokens"].to_numpy() - left, 0)
-        outputs = [Output.of(self.lake, self.output, len(limited.table))]
+        outputs = [Output.scratch(self.lake, self.output, len(limited.table))]
         outputs += self._write("packing", lost) + self._write("truncated", self._cut(table, cut))
         books = self._books(encoded, stays, int(cut.sum()), limited.tokens["repeated"], lost)
         manifest = PartManifest(f"tokens {self.part}", self._key(), outputs, [books])
