@@ -15,23 +15,23 @@ def i32(number: int) -> Value:
     """An integer of 32 bits, or an enumeration's; ValueError for a larger one."""
     if not -(1 << 31) <= number < 1 << 31:
         raise ValueError(f"{number} is no integer of 32 bits")
-    return 5, _varint(number << 1 ^ number >> 31)
+    return 5, varint(number << 1 ^ number >> 31)
 
 
 def i64(number: int) -> Value:
     """An integer of 64 bits."""
-    return 6, _varint(number << 1 ^ number >> 63)
+    return 6, varint(number << 1 ^ number >> 63)
 
 
 def binary(data: bytes) -> Value:
     """Bytes, or text in UTF-8."""
-    return 8, _varint(len(data)) + data
+    return 8, varint(len(data)) + data
 
 
 def many(values: Sequence[Value]) -> Value:
     """A list of one type, with at least one value."""
     kind, size = values[0][0], len(values)
-    head = bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + _varint(size)
+    head = bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + varint(size)
     return 9, head + b"".join(data for _, data in values)
 
 
@@ -44,7 +44,8 @@ def struct(fields: Mapping[int, Value]) -> Value:
     return 12, b"".join(out) + b"\0"
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number from 0 in sevens of bits, the lowest first; Parquet's own runs begin with one too."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -29,7 +29,7 @@ from toolkit.kernels.block import copy
 from toolkit.kernels.compile import BYTES, I32S, I64S, OUT_BYTES, OUT_FLAGS, kernel, pointer
 from toolkit.packing.tokens.bits import to_bits, to_flags
 from toolkit.storage import ROW_GROUP, write_parquet, writing
-from toolkit.storage.thrift import Value, binary, i32, i64, many, struct
+from toolkit.storage.thrift import Value, binary, i32, i64, many, struct, varint
 
 PAGE = 1 << 20  # values of a page, about, and bytes of a page of texts
 KINDS = 1 << 16  # of numbers in a dictionary
@@ -248,11 +248,8 @@ def _mark(numbers, seen):
 def _packed(places: np.ndarray) -> bytes:
     """Places of 16 bits as one run of packed eights, the last filled up."""
     eights = -(-places.size // 8)
-    head, number = bytearray([16]), eights << 1 | 1
-    while number > 0x7F:
-        head.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes(head) + bytes([number]) + places.tobytes() + bytes(16 * eights - places.nbytes)
+    rest = bytes(16 * eights - places.nbytes)
+    return bytes([16]) + varint(eights << 1 | 1) + places.tobytes() + rest
 
 
 def _data(values: pa.Array) -> bytes:
